@@ -1,0 +1,104 @@
+package proof
+
+import (
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"aidanwoods.dev/go-paseto"
+)
+
+// Purpose says what a token is for. It stands in the token and is signed with it.
+type Purpose string
+
+// The purposes of tokens.
+const (
+	ProofToken    Purpose = "proof"        // shown to a counterparty: this action was allowed
+	ApprovalToken Purpose = "approval"     // redeemed by asking again: the owner approved
+	SessionToken  Purpose = "user_session" // an owner who logged in
+)
+
+// MaxToken bounds the length of a token in bytes.
+const MaxToken = 8 << 10
+
+// Claims are what a token says. Which ones it carries depends on its purpose; the others are empty
+// and left out. Times have a resolution of one millisecond.
+type Claims struct {
+	Issuer    string    `json:"iss"` // "openleash"
+	Purpose   Purpose   `json:"purpose"`
+	KID       string    `json:"kid"` // of the key that signed; the footer repeats it
+	IssuedAt  time.Time `json:"iat"`
+	NotBefore time.Time `json:"nbf"` // the token is valid from here
+	ExpiresAt time.Time `json:"exp"` // and no longer valid here
+	JTI       string    `json:"jti,omitempty"`
+
+	OwnerType  string `json:"owner_type,omitempty"`
+	OwnerID    string `json:"owner_id,omitempty"`
+	AgentID    string `json:"agent_id,omitempty"`
+	ActionType string `json:"action_type,omitempty"`
+	ActionHash string `json:"action_hash,omitempty"`
+
+	// Of a proof.
+	DecisionID     string  `json:"decision_id,omitempty"`
+	Decision       string  `json:"decision,omitempty"` // "ALLOW"
+	ActionID       string  `json:"action_id,omitempty"`
+	MatchedRuleID  *string `json:"matched_rule_id,omitempty"` // null in a proof that no rule allowed
+	PolicyRevision string  `json:"policy_revision,omitempty"`
+	Audience       string  `json:"aud,omitempty"` // the relying party's domain
+	AmountMinor    *int64  `json:"amount_minor,omitempty"`
+	Currency       string  `json:"currency,omitempty"`
+	TrustProfile   string  `json:"trust_profile,omitempty"`
+
+	// Of an approval.
+	ApprovalRequestID string `json:"approval_request_id,omitempty"`
+
+	// Of a session.
+	Subject   string `json:"sub,omitempty"` // usr_…
+	SessionID string `json:"sid,omitempty"` // ses_…
+}
+
+const issuer = "openleash"
+
+// MarshalJSON writes times with milliseconds, and matched_rule_id into every proof.
+func (c Claims) MarshalJSON() ([]byte, error) {
+	type plain Claims
+	wire := struct {
+		plain
+		IssuedAt      string `json:"iat"`
+		NotBefore     string `json:"nbf"`
+		ExpiresAt     string `json:"exp"`
+		MatchedRuleID any    `json:"matched_rule_id,omitempty"`
+	}{plain(c), FormatTime(c.IssuedAt), FormatTime(c.NotBefore), FormatTime(c.ExpiresAt), nil}
+	if c.Purpose == ProofToken {
+		wire.MatchedRuleID = c.MatchedRuleID
+	}
+	return json.Marshal(wire)
+}
+
+// Mint signs claims with the ring's active key for the purpose. It sets iss, purpose and kid; nbf is
+// iat if it is zero. Times are cut to milliseconds. It refuses claims that Verify would refuse at
+// every time, and a proof that says anything but ALLOW.
+func (r *KeyRing) Mint(purpose Purpose, c Claims) (string, error) {
+	key, ok := r.keys[r.active[purpose.key()]]
+	switch {
+	case !ok:
+		return "", fmt.Errorf("minting a %s token: no active key", purpose)
+	case c.IssuedAt.IsZero() || !c.ExpiresAt.After(c.IssuedAt):
+		return "", fmt.Errorf("minting a %s token: it must expire after it is issued", purpose)
+	case purpose == ProofToken && c.Decision != "ALLOW":
+		return "", fmt.Errorf("minting a proof: the decision is %q, not ALLOW", c.Decision)
+	}
+	c.Issuer, c.Purpose, c.KID = issuer, purpose, key.KID
+	if c.NotBefore.IsZero() {
+		c.NotBefore = c.IssuedAt
+	}
+	payload, err := json.Marshal(c)
+	if err != nil {
+		return "", fmt.Errorf("minting a %s token: %w", purpose, err)
+	}
+	token, err := paseto.NewTokenFromClaimsJSON(payload, key.footer)
+	if err != nil {
+		return "", fmt.Errorf("minting a %s token: %w", purpose, err)
+	}
+	return token.V4Sign(key.secret, nil), nil
+}
