@@ -25,7 +25,7 @@ func BenchmarkMint(b *testing.B) {
 	c := proofClaims()
 	b.ReportAllocs()
 	for b.Loop() {
-		if _, err := ring.Mint(proof.ProofToken, c); err != nil {
+		if _, err := ring.Mint(proof.PurposeProof, c); err != nil {
 			b.Fatal(err)
 		}
 	}
@@ -33,12 +33,12 @@ func BenchmarkMint(b *testing.B) {
 
 func BenchmarkVerify(b *testing.B) {
 	ring := newRing(b)
-	token, err := ring.Mint(proof.ProofToken, proofClaims())
+	token, err := ring.Mint(proof.PurposeProof, proofClaims())
 	if err != nil {
 		b.Fatal(err)
 	}
 	keys := ring.PublicKeys().Source()
-	e := proof.Expect{Purpose: proof.ProofToken, Now: epoch.Add(time.Second), ActionHash: publishedHash}
+	e := proof.Expect{Purpose: proof.PurposeProof, Now: epoch.Add(time.Second), ActionHash: publishedHash}
 	b.ReportAllocs()
 	for b.Loop() {
 		if _, err := proof.Verify(token, keys, e); err != nil {
@@ -70,7 +70,7 @@ func newRing(tb testing.TB) *proof.KeyRing {
 func proofClaims() proof.Claims {
 	amount, rule := int64(4500), "rule_1"
 	return proof.Claims{
-		IssuedAt: epoch, ExpiresAt: epoch.Add(2 * time.Minute), JTI: "prf_1",
+		IssuedAt: epoch, ExpiresAt: epoch.Add(2 * time.Minute), ID: "prf_1",
 		OwnerType: "HUMAN", OwnerID: "usr_1", AgentID: "test-agent",
 		ActionID: "act-1", ActionType: "purchase.order", ActionHash: publishedHash,
 		DecisionID: "dec_1", Decision: "ALLOW", MatchedRuleID: &rule, PolicyRevision: "r1",

@@ -8,7 +8,7 @@
 //
 //	keys, err := proof.ParsePublicKeys(body) // of GET /v1/public-keys
 //	claims, err := proof.Verify(token, keys.Source(), proof.Expect{
-//		Purpose: proof.ProofToken, Now: time.Now(), ActionHash: hash, Audience: "shop.example"})
+//		Purpose: proof.PurposeProof, Now: time.Now(), ActionHash: hash, Audience: "shop.example"})
 //
 // # Promises
 //

@@ -12,37 +12,10 @@ import (
 	"time"
 )
 
-// KeyPurpose says what a key of the server signs. No key signs for two purposes.
-type KeyPurpose string
-
-// The purposes of keys.
-const (
-	ProofKey    KeyPurpose = "proof"
-	ApprovalKey KeyPurpose = "approval"
-	SessionKey  KeyPurpose = "session"
-	LogKey      KeyPurpose = "log" // checkpoints of the log
-)
-
-// KeyPurposes are all the purposes; an installation needs a key for each.
-func KeyPurposes() []KeyPurpose { return []KeyPurpose{ProofKey, ApprovalKey, SessionKey, LogKey} }
-
-// key returns the purpose of the keys that sign tokens of this purpose.
-func (p Purpose) key() KeyPurpose {
-	switch p {
-	case ProofToken:
-		return ProofKey
-	case ApprovalToken:
-		return ApprovalKey
-	case SessionToken:
-		return SessionKey
-	}
-	return ""
-}
-
 // Key is one Ed25519 key pair of the server.
 type Key struct {
 	KID       string
-	Purpose   KeyPurpose
+	Purpose   Purpose
 	Private   ed25519.PrivateKey // nil: the key verifies and does not sign
 	Public    ed25519.PublicKey
 	CreatedAt time.Time
@@ -50,7 +23,7 @@ type Key struct {
 }
 
 // GenerateKey makes a key pair out of 32 bytes of random. Its kid follows from its public key.
-func GenerateKey(purpose KeyPurpose, random io.Reader, now time.Time) (Key, error) {
+func GenerateKey(purpose Purpose, random io.Reader, now time.Time) (Key, error) {
 	seed := make([]byte, ed25519.SeedSize)
 	if _, err := io.ReadFull(random, seed); err != nil {
 		return Key{}, fmt.Errorf("generating a %s key: %w", purpose, err)

@@ -16,7 +16,7 @@ import (
 // With and Revoke return another ring, which the caller stores and then swaps in.
 type KeyRing struct {
 	keys   map[string]ringKey
-	active map[KeyPurpose]string
+	active map[Purpose]string
 }
 
 // ringKey is a Key with what signing needs of it.
@@ -29,7 +29,7 @@ type ringKey struct {
 // NewKeyRing returns a ring of keys. The active kid of a purpose must be that of a key of that
 // purpose that can sign and is not revoked; a purpose may have none, and then nothing can be minted
 // for it.
-func NewKeyRing(keys []Key, active map[KeyPurpose]string) (*KeyRing, error) {
+func NewKeyRing(keys []Key, active map[Purpose]string) (*KeyRing, error) {
 	r := &KeyRing{keys: make(map[string]ringKey, len(keys)), active: maps.Clone(active)}
 	for _, k := range keys {
 		if _, taken := r.keys[k.KID]; taken || k.KID == "" {
@@ -70,7 +70,7 @@ func newRingKey(k Key) (ringKey, error) {
 }
 
 // Active returns the key that signs for a purpose.
-func (r *KeyRing) Active(purpose KeyPurpose) (Key, bool) {
+func (r *KeyRing) Active(purpose Purpose) (Key, bool) {
 	k, ok := r.keys[r.active[purpose]]
 	return k.Key, ok
 }
@@ -89,7 +89,7 @@ func (r *KeyRing) Keys() []Key {
 
 // Source finds keys of one purpose, so that a token signed by another kind of key is not valid even
 // if it claims the purpose.
-func (r *KeyRing) Source(purpose KeyPurpose) KeySource {
+func (r *KeyRing) Source(purpose Purpose) KeySource {
 	return func(kid string) (ed25519.PublicKey, bool, bool) {
 		k, ok := r.keys[kid]
 		return k.Public, k.RevokedAt != nil, ok && k.Purpose == purpose
@@ -98,7 +98,7 @@ func (r *KeyRing) Source(purpose KeyPurpose) KeySource {
 
 // Verify checks a token against the ring's keys of the expected purpose.
 func (r *KeyRing) Verify(token string, e Expect) (Claims, error) {
-	return Verify(token, r.Source(e.Purpose.key()), e)
+	return Verify(token, r.Source(e.Purpose), e)
 }
 
 // With returns the ring with one more key, which becomes the active one of its purpose. Tokens of the
@@ -106,7 +106,7 @@ func (r *KeyRing) Verify(token string, e Expect) (Claims, error) {
 func (r *KeyRing) With(k Key) (*KeyRing, error) {
 	active := maps.Clone(r.active)
 	if active == nil {
-		active = map[KeyPurpose]string{}
+		active = map[Purpose]string{}
 	}
 	active[k.Purpose] = k.KID
 	return NewKeyRing(append(r.Keys(), k), active)
@@ -134,7 +134,7 @@ func (r *KeyRing) Revoke(kid string, now time.Time) (*KeyRing, error) {
 func (r *KeyRing) PublicKeys() PublicKeys {
 	out := PublicKeys{}
 	for _, k := range r.Keys() {
-		if k.Purpose == ProofKey {
+		if k.Purpose == PurposeProof {
 			out = append(out, PublicKey{
 				KID: k.KID, Kty: "OKP", Alg: "EdDSA", PublicKeyB64: EncodePublicKeyB64(k.Public),
 				CreatedAt: k.CreatedAt, RevokedAt: k.RevokedAt,

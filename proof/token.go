@@ -8,15 +8,33 @@ import (
 	"aidanwoods.dev/go-paseto"
 )
 
-// Purpose says what a token is for. It stands in the token and is signed with it.
+// Purpose says what a key of the server signs. No key signs for two purposes. Each token carries the
+// purpose of its key.
 type Purpose string
 
-// The purposes of tokens.
+// The purposes.
 const (
-	ProofToken    Purpose = "proof"        // shown to a counterparty: this action was allowed
-	ApprovalToken Purpose = "approval"     // redeemed by asking again: the owner approved
-	SessionToken  Purpose = "user_session" // an owner who logged in
+	PurposeProof    Purpose = "proof"    // tokens for a counterparty: this action was allowed
+	PurposeApproval Purpose = "approval" // tokens for an agent: the owner approved, ask again
+	PurposeSession  Purpose = "session"  // tokens for an owner who logged in
+	PurposeLog      Purpose = "log"      // checkpoints of the log; there are no such tokens
 )
+
+// KeyPurposes are all the purposes; an installation needs a key for each.
+func KeyPurposes() []Purpose {
+	return []Purpose{PurposeProof, PurposeApproval, PurposeSession, PurposeLog}
+}
+
+// claim is how a token spells the purpose; empty for a purpose that has no tokens.
+func (p Purpose) claim() string {
+	switch p {
+	case PurposeProof, PurposeApproval:
+		return string(p)
+	case PurposeSession:
+		return "user_session"
+	}
+	return ""
+}
 
 // MaxToken bounds the length of a token in bytes.
 const MaxToken = 8 << 10
@@ -24,13 +42,13 @@ const MaxToken = 8 << 10
 // Claims are what a token says. Which ones it carries depends on its purpose; the others are empty
 // and left out. Times have a resolution of one millisecond.
 type Claims struct {
-	Issuer    string    `json:"iss"` // "openleash"
-	Purpose   Purpose   `json:"purpose"`
-	KID       string    `json:"kid"` // of the key that signed; the footer repeats it
+	Issuer    string    `json:"iss"`     // "openleash"
+	Purpose   string    `json:"purpose"` // "proof", "approval" or "user_session"
+	KID       string    `json:"kid"`     // of the key that signed; the footer repeats it
 	IssuedAt  time.Time `json:"iat"`
 	NotBefore time.Time `json:"nbf"` // the token is valid from here
 	ExpiresAt time.Time `json:"exp"` // and no longer valid here
-	JTI       string    `json:"jti,omitempty"`
+	ID        string    `json:"jti,omitempty"`
 
 	OwnerType  string `json:"owner_type,omitempty"`
 	OwnerID    string `json:"owner_id,omitempty"`
@@ -79,16 +97,16 @@ func (c Claims) MarshalJSON() ([]byte, error) {
 // iat if it is zero. Times are cut to milliseconds. It refuses claims that Verify would refuse at
 // every time, and a proof that says anything but ALLOW.
 func (r *KeyRing) Mint(purpose Purpose, c Claims) (string, error) {
-	key, ok := r.keys[r.active[purpose.key()]]
+	key, ok := r.keys[r.active[purpose]]
 	switch {
-	case !ok:
+	case !ok, purpose.claim() == "":
 		return "", fmt.Errorf("minting a %s token: no active key", purpose)
 	case c.IssuedAt.IsZero() || !c.ExpiresAt.After(c.IssuedAt):
 		return "", fmt.Errorf("minting a %s token: it must expire after it is issued", purpose)
 	case purpose == ProofToken && c.Decision != "ALLOW":
 		return "", fmt.Errorf("minting a proof: the decision is %q, not ALLOW", c.Decision)
 	}
-	c.Issuer, c.Purpose, c.KID = issuer, purpose, key.KID
+	c.Issuer, c.Purpose, c.KID = issuer, purpose.claim(), key.KID
 	if c.NotBefore.IsZero() {
 		c.NotBefore = c.IssuedAt
 	}

@@ -101,8 +101,8 @@ func (c *Claims) check(kid string, e Expect) error {
 	switch {
 	case c.Issuer != issuer || c.KID != kid:
 		reason, message = Malformed, "iss or kid is wrong"
-	case e.Purpose == "" || c.Purpose != e.Purpose:
-		reason, message = WrongPurpose, fmt.Sprintf("its purpose is %q, not %q", c.Purpose, e.Purpose)
+	case c.Purpose == "" || c.Purpose != e.Purpose.claim():
+		reason, message = WrongPurpose, fmt.Sprintf("its purpose is %q, not %q", c.Purpose, e.Purpose.claim())
 	case c.IssuedAt.IsZero() || c.NotBefore.IsZero() || c.ExpiresAt.IsZero():
 		reason, message = Malformed, "iat, nbf or exp is missing"
 	case c.Purpose == ProofToken && c.Decision != "ALLOW":
