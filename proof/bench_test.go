@@ -52,7 +52,7 @@ var epoch = time.Date(2026, 4, 10, 12, 0, 0, 0, time.UTC)
 func newRing(tb testing.TB) *proof.KeyRing {
 	tb.Helper()
 	ring, err := proof.NewKeyRing(nil, nil)
-	for _, purpose := range proof.KeyPurposes() {
+	for _, purpose := range proof.KeyPurposes {
 		var key proof.Key
 		if err == nil {
 			key, err = proof.GenerateKey(purpose, rand.Reader, epoch)

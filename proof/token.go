@@ -14,27 +14,14 @@ type Purpose string
 
 // The purposes.
 const (
-	PurposeProof    Purpose = "proof"    // tokens for a counterparty: this action was allowed
-	PurposeApproval Purpose = "approval" // tokens for an agent: the owner approved, ask again
-	PurposeSession  Purpose = "session"  // tokens for an owner who logged in
-	PurposeLog      Purpose = "log"      // checkpoints of the log; there are no such tokens
+	PurposeProof    Purpose = "proof"        // tokens for a counterparty: this action was allowed
+	PurposeApproval Purpose = "approval"     // tokens for an agent: the owner approved, ask again
+	PurposeSession  Purpose = "user_session" // tokens for an owner who logged in
+	PurposeLog      Purpose = "log"          // checkpoints of the log; there are no such tokens
 )
 
-// KeyPurposes are all the purposes; an installation needs a key for each.
-func KeyPurposes() []Purpose {
-	return []Purpose{PurposeProof, PurposeApproval, PurposeSession, PurposeLog}
-}
-
-// claim is how a token spells the purpose; empty for a purpose that has no tokens.
-func (p Purpose) claim() string {
-	switch p {
-	case PurposeProof, PurposeApproval:
-		return string(p)
-	case PurposeSession:
-		return "user_session"
-	}
-	return ""
-}
+// KeyPurposes are all the purposes; an installation needs a key for each. It is not to be changed.
+var KeyPurposes = []Purpose{PurposeProof, PurposeApproval, PurposeSession, PurposeLog}
 
 // MaxToken bounds the length of a token in bytes.
 const MaxToken = 8 << 10
@@ -43,7 +30,7 @@ const MaxToken = 8 << 10
 // and left out. Times have a resolution of one millisecond.
 type Claims struct {
 	Issuer    string    `json:"iss"`     // "openleash"
-	Purpose   string    `json:"purpose"` // "proof", "approval" or "user_session"
+	Purpose   Purpose   `json:"purpose"`
 	KID       string    `json:"kid"`     // of the key that signed; the footer repeats it
 	IssuedAt  time.Time `json:"iat"`
 	NotBefore time.Time `json:"nbf"` // the token is valid from here
@@ -87,7 +74,7 @@ func (c Claims) MarshalJSON() ([]byte, error) {
 		ExpiresAt     string `json:"exp"`
 		MatchedRuleID any    `json:"matched_rule_id,omitempty"`
 	}{plain(c), FormatTime(c.IssuedAt), FormatTime(c.NotBefore), FormatTime(c.ExpiresAt), nil}
-	if c.Purpose == ProofToken {
+	if c.Purpose == PurposeProof {
 		wire.MatchedRuleID = c.MatchedRuleID
 	}
 	return json.Marshal(wire)
@@ -99,14 +86,14 @@ func (c Claims) MarshalJSON() ([]byte, error) {
 func (r *KeyRing) Mint(purpose Purpose, c Claims) (string, error) {
 	key, ok := r.keys[r.active[purpose]]
 	switch {
-	case !ok, purpose.claim() == "":
+	case !ok, purpose == PurposeLog:
 		return "", fmt.Errorf("minting a %s token: no active key", purpose)
 	case c.IssuedAt.IsZero() || !c.ExpiresAt.After(c.IssuedAt):
 		return "", fmt.Errorf("minting a %s token: it must expire after it is issued", purpose)
-	case purpose == ProofToken && c.Decision != "ALLOW":
+	case purpose == PurposeProof && c.Decision != "ALLOW":
 		return "", fmt.Errorf("minting a proof: the decision is %q, not ALLOW", c.Decision)
 	}
-	c.Issuer, c.Purpose, c.KID = issuer, purpose.claim(), key.KID
+	c.Issuer, c.Purpose, c.KID = issuer, purpose, key.KID
 	if c.NotBefore.IsZero() {
 		c.NotBefore = c.IssuedAt
 	}

@@ -101,11 +101,11 @@ func (c *Claims) check(kid string, e Expect) error {
 	switch {
 	case c.Issuer != issuer || c.KID != kid:
 		reason, message = Malformed, "iss or kid is wrong"
-	case c.Purpose == "" || c.Purpose != e.Purpose.claim():
-		reason, message = WrongPurpose, fmt.Sprintf("its purpose is %q, not %q", c.Purpose, e.Purpose.claim())
+	case c.Purpose == "" || c.Purpose != e.Purpose:
+		reason, message = WrongPurpose, fmt.Sprintf("its purpose is %q, not %q", c.Purpose, e.Purpose)
 	case c.IssuedAt.IsZero() || c.NotBefore.IsZero() || c.ExpiresAt.IsZero():
 		reason, message = Malformed, "iat, nbf or exp is missing"
-	case c.Purpose == ProofToken && c.Decision != "ALLOW":
+	case c.Purpose == PurposeProof && c.Decision != "ALLOW":
 		reason, message = Malformed, "a proof must say ALLOW"
 	case e.Now.Before(c.NotBefore.Add(-max(e.Leeway, 0))):
 		reason, message = NotYetValid, "it is valid from "+FormatTime(c.NotBefore)
