@@ -21,18 +21,6 @@ const (
 	PerGroup Per = "group"
 )
 
-// Window is the time over which a budget adds up. Exactly one of Calendar and Sliding is set.
-type Window struct {
-	// Calendar is "day", "week", "month", "year" or "lifetime".
-	Calendar string `json:"calendar,omitempty"`
-	// Zone is the IANA name of the calendar's time zone; empty is UTC.
-	Zone string `json:"zone,omitempty"`
-	// WeekStart is the first day of a calendar week.
-	WeekStart time.Weekday `json:"week_start,omitempty"`
-	// Sliding is the length of a window that ends now; its charges age out one by one.
-	Sliding time.Duration `json:"sliding,omitempty"`
-}
-
 // BudgetKey names one account of the ledger. It holds nothing that an owner may edit without
 // meaning another budget, so that changing a limit forgives nothing.
 type BudgetKey struct {

@@ -300,7 +300,9 @@ type State struct {
 	SchemaVersion int `json:"schema_version"`
 	// ActiveKeys maps a key purpose to the kid that signs for it.
 	ActiveKeys map[string]string `json:"active_keys"`
-	CreatedAt  time.Time         `json:"created_at"`
+	// PolicyRevisions maps an owner to the revision of its policies that the log last told of.
+	PolicyRevisions map[string]string `json:"policy_revisions,omitempty"`
+	CreatedAt       time.Time         `json:"created_at"`
 }
 
 // StateKey is the key of the State record.

@@ -20,6 +20,12 @@ var (
 	ErrConsumed = errors.New("approval already consumed")
 	// ErrActionIDReused: the agent used the action_id for an action with another hash.
 	ErrActionIDReused = errors.New("action_id already used for another action")
+	// ErrCannotSettle: the settlement does not fit what was charged or settled before.
+	ErrCannotSettle = errors.New("cannot settle")
+	// ErrSettled: the decision was settled in another way, which this settlement cannot follow.
+	ErrSettled = errors.New("already settled in another way")
+	// ErrSettlement: the amount or the kind of a settlement makes no sense for what was charged.
+	ErrSettlement = errors.New("not a possible settlement")
 	// ErrUnavailable: the log cannot be written now (full disk, read-only folder). Nothing was
 	// recorded and nothing was charged.
 	ErrUnavailable = errors.New("the log cannot be written")
@@ -95,7 +101,16 @@ type Recorded struct {
 	Replayed bool
 	// Budgets are the charged budgets after the charge, in the order of the charges.
 	Budgets []BudgetState
+	// Alerts are the thresholds that this charge was the first to reach in their windows.
+	Alerts []Alert
 }
+
+// Settlement kinds.
+const (
+	Commit  = "commit"
+	Release = "release"
+	Refund  = "refund"
+)
 
 // Settlement changes what an ALLOW charged.
 type Settlement struct {

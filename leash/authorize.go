@@ -1,0 +1,238 @@
+package leash
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"time"
+
+	"github.com/openleash/openleash-go/compiler"
+	"github.com/openleash/openleash-go/proof"
+	"github.com/openleash/openleash-go/rego"
+	"github.com/openleash/openleash-go/store"
+)
+
+// Answer is what an agent gets for an action request. Only the result ALLOW permits anything.
+type Answer struct {
+	DecisionID      string              `json:"decision_id"`
+	ActionID        string              `json:"action_id"`
+	ActionHash      string              `json:"action_hash"`
+	Result          store.Result        `json:"result"`
+	MatchedRuleID   *string             `json:"matched_rule_id"`
+	MatchedPolicyID *string             `json:"matched_policy_id"`
+	Reason          string              `json:"reason"`
+	ProofToken      *string             `json:"proof_token"`
+	ProofExpiresAt  *time.Time          `json:"proof_expires_at"`
+	Obligations     []store.Obligation  `json:"obligations"`
+	Budgets         []store.BudgetState `json:"budgets,omitempty"`
+}
+
+// Authorize answers an action request: resolve the layers, decide, record, mint the proof. body is
+// the JSON of the request. A denial is an Answer; an error is never an ALLOW.
+func (s *Service) Authorize(ctx context.Context, a *Agent, body []byte) (*Answer, error) {
+	now := s.Now()
+	action, err := s.readAction(a, body)
+	if err != nil {
+		return nil, err
+	}
+	if a.layers.Empty() {
+		return nil, fail(NoPolicy, "no policy applies to the agent %q yet, so nothing is allowed; ask its owner to write one", a.AgentID)
+	}
+	approval, err := s.presented(ctx, a, action, now)
+	if err != nil {
+		return nil, err
+	}
+	d, charges, err := s.decide(ctx, a, action, approval, now)
+	if err != nil {
+		return nil, err
+	}
+	recorded, err := s.record(ctx, a, d, charges)
+	if err != nil {
+		return nil, err
+	}
+	return s.answer(a, action, recorded)
+}
+
+// readAction decodes an action request and holds it to the agent that signed it.
+func (s *Service) readAction(a *Agent, body []byte) (*proof.ParsedAction, error) {
+	action, err := ParseAction(body)
+	if err != nil {
+		return nil, err
+	}
+	if p := action.Principal; p != nil && p.AgentID != a.AgentID {
+		return nil, fail(AgentMismatch, "principal.agent_id is not the agent that signed the request")
+	}
+	if p := action.Subject; p != nil && p.PrincipalID != a.OwnerID {
+		return nil, fail(SubjectMismatch, "subject.principal_id is not the owner of the agent that signed the request")
+	}
+	if action.ActionID == "" {
+		action.ActionID = s.newUUID()
+	}
+	return action, nil
+}
+
+// ParseAction decodes an action request strictly; what is wrong with it is an *Error.
+func ParseAction(body []byte) (*proof.ParsedAction, error) {
+	action, err := proof.ParseAction(body)
+	var invalid *proof.ActionError
+	if errors.As(err, &invalid) {
+		return nil, &Error{Code: InvalidAction, Message: invalid.Error(),
+			Details: map[string]string{"code": invalid.Code, "path": invalid.Path}}
+	}
+	return action, err
+}
+
+// decide evaluates the policies, applies a presented approval, and works out what is to be charged.
+func (s *Service) decide(ctx context.Context, a *Agent, action *proof.ParsedAction, approval *store.Approval, now time.Time) (store.Decision, []store.Charge, error) {
+	in := rego.Input{Action: action.Input, ActionType: action.ActionType, Now: now}
+	if approval != nil {
+		in.AssuranceLevel = approval.AssuranceLevel
+	}
+	var err error
+	if in.Budgets, err = s.readings(ctx, a, now); err != nil {
+		return store.Decision{}, nil, err
+	}
+	decided := a.layers.Decide(ctx, in)
+	if decided.Err != nil {
+		s.cfg.Log.ErrorContext(ctx, "policy error", "owner_id", a.OwnerID, "policy_id", decided.PolicyID, "err", decided.Err)
+	}
+	d := store.Decision{
+		ID: s.newID("dec"), Time: now, OwnerID: a.OwnerID, AgentID: a.AgentID,
+		AgentPrincipalID: a.PrincipalID, Groups: a.Groups,
+		ActionID: action.ActionID, ActionType: action.ActionType, ActionHash: action.Hash, Action: action.Canonical,
+		Result: store.Result(decided.Result), PolicyID: decided.PolicyID, RuleID: decided.RuleID,
+		Reason: decided.Reason, PolicyRevision: a.engine.Revision(), Nonce: a.nonce,
+	}
+	for _, m := range decided.Matches {
+		d.Policies = append(d.Policies, store.PolicyMatch(m))
+	}
+	if approval != nil {
+		d.ApprovalID = approval.ID
+	}
+	owed := decided.Obligations
+	if d.Result != store.Deny {
+		owed = outstanding(decided.Obligations, approval)
+		d.Result = store.Result(rego.ResultOf(owed))
+	}
+	d.Obligations = s.obligations(decided.Obligations, owed)
+	if d.Result == store.Allow && decided.Proof.Required {
+		d.ProofID = s.newID("prf")
+		d.ProofTTL = s.proofTTL(decided.Proof)
+	}
+	charges, err := s.charge(ctx, a, action, &d, approval)
+	return d, charges, err
+}
+
+// outstanding drops the obligations that an approval has satisfied. What an agent says in its
+// payload satisfies none.
+func outstanding(obligations []compiler.Obligation, approval *store.Approval) []compiler.Obligation {
+	if approval == nil {
+		return obligations
+	}
+	var owed []compiler.Obligation
+	for _, o := range obligations {
+		switch o.Type {
+		case "HUMAN_APPROVAL":
+			continue
+		case "STEP_UP_AUTH":
+			if approval.AssuranceLevel != "" {
+				continue
+			}
+		case "DEPOSIT":
+			if approval.DepositReference != "" {
+				continue
+			}
+		}
+		owed = append(owed, o)
+	}
+	return owed
+}
+
+func (s *Service) obligations(all, owed []compiler.Obligation) []store.Obligation {
+	out := make([]store.Obligation, 0, len(all))
+	for _, o := range all {
+		status := "SATISFIED"
+		for _, w := range owed {
+			if w.Type == o.Type {
+				status = "PENDING"
+			}
+		}
+		details := o.Params
+		if len(details) == 0 {
+			details = json.RawMessage("{}")
+		}
+		out = append(out, store.Obligation{ID: s.newID("obl"), Type: o.Type, Status: status, Details: details})
+	}
+	return out
+}
+
+func (s *Service) proofTTL(p compiler.ProofSpec) int {
+	ttl := time.Duration(p.TTLSeconds) * time.Second
+	if ttl <= 0 {
+		ttl = s.cfg.ProofTTL
+	}
+	return int(min(ttl, MaxProofTTL) / time.Second)
+}
+
+// record writes the decision. If a budget was taken by another request in the meantime, what is
+// written is the refusal.
+func (s *Service) record(ctx context.Context, a *Agent, d store.Decision, charges []store.Charge) (store.Recorded, error) {
+	recorded, err := s.store.Record(ctx, d, charges)
+	var full *store.ExceededError
+	if errors.As(err, &full) {
+		refuse(&d, a.layers.Budgets(), full.Budgets, s.newID)
+		recorded, err = s.store.Record(ctx, d, nil)
+		recorded.Budgets = full.Budgets
+	}
+	switch {
+	case err == nil:
+		return recorded, nil
+	case errors.Is(err, store.ErrActionIDReused):
+		return recorded, fail(ActionIDReused, "the action_id %q was used for another action; use a new one", d.ActionID)
+	case errors.Is(err, store.ErrConsumed):
+		return recorded, fail(ApprovalTokenConsumed, "the approval was used before; it is good for one action")
+	default:
+		return recorded, unavailable(err)
+	}
+}
+
+// answer mints the proof of a recorded ALLOW and says everything the agent may know. A replayed
+// decision gets the same proof again: its claims are those of the first time.
+func (s *Service) answer(a *Agent, action *proof.ParsedAction, r store.Recorded) (*Answer, error) {
+	d := r.Decision
+	out := &Answer{
+		DecisionID: d.ID, ActionID: d.ActionID, ActionHash: d.ActionHash, Result: d.Result,
+		MatchedRuleID: nullable(d.RuleID), MatchedPolicyID: nullable(d.PolicyID),
+		Reason: d.Reason, Obligations: d.Obligations, Budgets: r.Budgets,
+	}
+	if out.Obligations == nil {
+		out.Obligations = []store.Obligation{}
+	}
+	if d.Result != store.Allow || d.ProofID == "" {
+		return out, nil
+	}
+	expires := d.Time.Add(time.Duration(d.ProofTTL) * time.Second)
+	claims := proof.Claims{
+		IssuedAt: d.Time, NotBefore: d.Time, ExpiresAt: expires, ID: d.ProofID,
+		DecisionID: d.ID, Decision: string(store.Allow), OwnerType: a.Owner.Type, OwnerID: a.OwnerID, AgentID: a.AgentID,
+		ActionID: d.ActionID, ActionType: d.ActionType, ActionHash: d.ActionHash,
+		MatchedRuleID: out.MatchedRuleID, PolicyRevision: d.PolicyRevision,
+		AmountMinor: action.AmountMinor, Currency: action.Currency,
+	}
+	if rp := action.RelyingParty; rp != nil {
+		claims.Audience, claims.TrustProfile = rp.Domain, rp.TrustProfile
+	}
+	token, err := s.keys.Load().Mint(proof.PurposeProof, claims)
+	if err != nil {
+		return nil, unavailable(err)
+	}
+	out.ProofToken, out.ProofExpiresAt = &token, &expires
+	return out, nil
+}
+
+func nullable(s string) *string {
+	if s == "" {
+		return nil
+	}
+	return &s
+}

@@ -1,0 +1,150 @@
+package leash
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/openleash/openleash-go/compiler"
+	"github.com/openleash/openleash-go/proof"
+	"github.com/openleash/openleash-go/rego"
+	"github.com/openleash/openleash-go/store"
+)
+
+// accounts returns the ledger accounts of one declared budget that this agent's actions go to: one,
+// or one for each of its groups.
+func accounts(a *Agent, b rego.LayerBudget) []store.Budget {
+	subjects := []string{a.PrincipalID}
+	switch store.Per(b.Per) {
+	case store.PerOwner:
+		subjects = []string{a.OwnerID}
+	case store.PerGroup:
+		subjects = a.Groups
+	}
+	out := make([]store.Budget, len(subjects))
+	for i, subject := range subjects {
+		out[i] = store.Budget{
+			Key: store.BudgetKey{
+				OwnerID: a.OwnerID, PolicyID: b.PolicyID, BudgetID: b.ID, Subject: subject,
+				Measure: store.Measure(b.Measure), Currency: b.Currency,
+			},
+			Per: store.Per(b.Per), Limit: b.Limit, AlertAt: b.AlertAt,
+			Window: store.Window{Calendar: b.Calendar, Zone: b.Zone, WeekStart: b.WeekStart, Sliding: b.Sliding},
+		}
+	}
+	return out
+}
+
+// readings tells the policies how their budgets stand before the action.
+func (s *Service) readings(ctx context.Context, a *Agent, now time.Time) ([]rego.BudgetReading, error) {
+	if len(a.layers.Budgets()) == 0 {
+		return nil, nil
+	}
+	var all []store.Budget
+	for _, b := range a.layers.Budgets() {
+		all = append(all, accounts(a, b)...)
+	}
+	states, err := s.store.Budgets(ctx, all, now)
+	if err != nil {
+		return nil, unavailable(err)
+	}
+	out := make([]rego.BudgetReading, len(states))
+	for i, st := range states {
+		out[i] = rego.BudgetReading{PolicyID: st.PolicyID, ID: st.ID, Limit: st.Limit, Spent: st.Spent, Remaining: st.Remaining}
+	}
+	return out, nil
+}
+
+// charge works out what an action that may pass takes from its budgets, and turns the decision into
+// a refusal where it cannot be counted or does not fit. A decision that waits for its owner charges
+// nothing yet, but shows what it would exceed.
+func (s *Service) charge(ctx context.Context, a *Agent, action *proof.ParsedAction, d *store.Decision, approval *store.Approval) ([]store.Charge, error) {
+	if d.Result == store.Deny {
+		return nil, nil
+	}
+	var charges []store.Charge
+	var budgets []store.Budget
+	for _, b := range a.layers.Budgets() {
+		if !slices.ContainsFunc(b.Actions, func(p string) bool { return compiler.MatchesAction(p, d.ActionType) }) {
+			continue
+		}
+		amount, err := rego.ChargeAmount(b.Budget, action.Input)
+		if err != nil {
+			deny(d, b.PolicyID, "budget_uncountable", fmt.Sprintf("the budget %s cannot count this action: %v", b.ID, err))
+			return nil, nil
+		}
+		for _, account := range accounts(a, b) {
+			charges = append(charges, store.Charge{Budget: account, Amount: amount})
+			budgets = append(budgets, account)
+		}
+	}
+	if len(charges) == 0 {
+		return nil, nil
+	}
+	states, err := s.store.Budgets(ctx, budgets, d.Time)
+	if err != nil {
+		return nil, unavailable(err)
+	}
+	var full []store.BudgetState
+	for i, st := range states {
+		if charges[i].Amount <= st.Limit-st.Spent {
+			continue
+		}
+		if approval != nil && shown(approval.Overages, st) && onExceed(a.layers.Budgets(), st) == "require_approval" {
+			charges[i].Overage = true
+			continue
+		}
+		full = append(full, st)
+	}
+	if len(full) > 0 {
+		refuse(d, a.layers.Budgets(), full, s.newID)
+		return nil, nil
+	}
+	if d.Result != store.Allow {
+		return nil, nil
+	}
+	return charges, nil
+}
+
+// shown says whether the owner saw, when approving, that this very limit would be exceeded.
+func shown(overages []store.BudgetState, st store.BudgetState) bool {
+	return slices.ContainsFunc(overages, func(o store.BudgetState) bool {
+		return o.PolicyID == st.PolicyID && o.ID == st.ID && o.Subject == st.Subject && o.Limit == st.Limit
+	})
+}
+
+func onExceed(budgets []rego.LayerBudget, st store.BudgetState) string {
+	for _, b := range budgets {
+		if b.PolicyID == st.PolicyID && b.ID == st.ID {
+			return b.OnExceed
+		}
+	}
+	return "deny"
+}
+
+// refuse turns a decision that full budgets stand against into REQUIRE_APPROVAL, if all of them ask
+// for it, and into DENY otherwise.
+func refuse(d *store.Decision, budgets []rego.LayerBudget, full []store.BudgetState, newID func(string) string) {
+	d.Overages = full
+	reason := fmt.Sprintf("the budget %s has %d left of %d", full[0].ID, full[0].Remaining, full[0].Limit)
+	for _, st := range full {
+		if onExceed(budgets, st) != "require_approval" {
+			deny(d, st.PolicyID, "budget_exceeded", reason)
+			return
+		}
+	}
+	d.Result, d.Reason = store.RequireApproval, reason
+	d.ProofID, d.ProofTTL = "", 0
+	if !slices.ContainsFunc(d.Obligations, func(o store.Obligation) bool {
+		return o.Type == "HUMAN_APPROVAL" && o.Status == "PENDING"
+	}) {
+		d.Obligations = append(d.Obligations, store.Obligation{
+			ID: newID("obl"), Type: "HUMAN_APPROVAL", Status: "PENDING", Details: []byte(`{"cause":"budget"}`)})
+	}
+}
+
+func deny(d *store.Decision, policyID, code, reason string) {
+	d.Result, d.PolicyID, d.RuleID, d.Reason = store.Deny, policyID, "", code+": "+reason
+	d.ProofID, d.ProofTTL, d.Obligations = "", 0, nil
+}

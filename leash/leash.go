@@ -1,0 +1,136 @@
+package leash
+
+import (
+	"context"
+	"crypto/rand"
+	"io"
+	"iter"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/openleash/openleash-go/proof"
+	"github.com/openleash/openleash-go/rego"
+	"github.com/openleash/openleash-go/store"
+)
+
+// Store is what the use cases need of a store. Every method that changes something is one
+// transaction: it happens durably before it returns, or not at all.
+type Store interface {
+	store.Reader
+
+	// Update runs fn as one serialisable transaction. fn may run more than once.
+	Update(ctx context.Context, fn func(tx store.Tx) error) error
+	// Record writes a decision to the log and charges its budgets, all or nothing; see store/file.
+	Record(ctx context.Context, d store.Decision, charges []store.Charge) (store.Recorded, error)
+	// Settle changes what an earlier decision charged. The same settlement again changes nothing.
+	Settle(ctx context.Context, s store.Settlement) (store.Recorded, error)
+	// Budgets says how budgets stand at now.
+	Budgets(ctx context.Context, budgets []store.Budget, now time.Time) ([]store.BudgetState, error)
+	// Decision returns the log entry of a decision, or store.ErrNotFound.
+	Decision(ctx context.Context, id string) (store.Entry, error)
+	// Consumed says whether an approval was redeemed.
+	Consumed(ctx context.Context, approvalID string) (bool, error)
+	// UseNonce remembers a nonce until expires: store.ErrReplay if it was used, store.ErrFull if
+	// there is no room to remember it.
+	UseNonce(ctx context.Context, agentPrincipalID, nonce string, expires time.Time) error
+	// Append writes one entry to the log.
+	Append(ctx context.Context, e store.Entry) error
+	// Audit reads a page of the log, newest first.
+	Audit(ctx context.Context, q store.AuditQuery) (store.AuditPage, error)
+	// Follow yields the entries after a sequence number, then those to come, until ctx ends.
+	Follow(ctx context.Context, afterSeq uint64) iter.Seq2[store.Entry, error]
+}
+
+// Config says how a Service behaves. Zero durations take the defaults named beside them.
+type Config struct {
+	Clock  func() time.Time // required: the only clock
+	Random io.Reader        // crypto/rand by default
+	Log    *slog.Logger     // required
+
+	// PublicURL is where agents and owners reach the server, without a trailing slash.
+	PublicURL string
+
+	ProofTTL      time.Duration // of a proof whose rule names none: 120 s; never above 3600 s
+	ApprovalTTL   time.Duration // how long an approval request waits: 24 h
+	TokenTTL      time.Duration // how long an approval token may be redeemed: 1 h
+	InviteTTL     time.Duration // 24 h
+	SessionTTL    time.Duration // 12 h
+	ChallengeTTL  time.Duration // 5 min
+	PolicyTimeout time.Duration // evaluation deadline: 100 ms
+
+	// AllowPrivateWebhooks permits webhook targets on loopback, link-local and private addresses.
+	AllowPrivateWebhooks bool
+}
+
+// MaxProofTTL bounds the life of every proof token.
+const MaxProofTTL = time.Hour
+
+func (c Config) withDefaults() Config {
+	for d, v := range map[*time.Duration]time.Duration{
+		&c.ProofTTL: 120 * time.Second, &c.ApprovalTTL: 24 * time.Hour, &c.TokenTTL: time.Hour,
+		&c.InviteTTL: 24 * time.Hour, &c.SessionTTL: 12 * time.Hour, &c.ChallengeTTL: 5 * time.Minute,
+		&c.PolicyTimeout: 100 * time.Millisecond,
+	} {
+		if *d == 0 {
+			*d = v
+		}
+	}
+	if c.Random == nil {
+		c.Random = rand.Reader
+	}
+	return c
+}
+
+// Service is the use cases over one store. It is safe for concurrent use.
+type Service struct {
+	cfg      Config
+	store    Store
+	policies *rego.Set
+	keys     atomic.Pointer[proof.KeyRing]
+	agents   sync.Map // agent_id → *Agent
+	reload   sync.Mutex
+	guesses  guesses
+	hashing  chan struct{} // bounds concurrent argon2id
+	setup    setupCode
+	events   events
+}
+
+// New returns a Service over st with its keys and policies loaded. A store without keys gets them.
+// Policies that do not compile are no error; see Health.
+func New(ctx context.Context, cfg Config, st Store) (*Service, error) {
+	cfg = cfg.withDefaults()
+	s := &Service{
+		cfg:      cfg,
+		store:    st,
+		policies: rego.NewSet(rego.Options{Deadline: cfg.PolicyTimeout}),
+		hashing:  make(chan struct{}, 2),
+	}
+	s.guesses.clock = cfg.Clock
+	if err := s.loadKeys(ctx); err != nil {
+		return nil, err
+	}
+	if _, err := s.ReloadPolicies(ctx); err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+// Now is the service's clock, in UTC with milliseconds, as it stands on the wire.
+func (s *Service) Now() time.Time { return s.cfg.Clock().UTC().Truncate(time.Millisecond) }
+
+// Caller is the owner that an operation is for, and who asked for it.
+type Caller struct {
+	OwnerID   string // usr_…
+	SessionID string // ses_…; empty for the admin
+	Admin     bool   // came through the admin plane
+}
+
+// By names the caller in records and in the log.
+func (c Caller) By() string {
+	if c.Admin {
+		return "admin"
+	}
+	return c.OwnerID
+}
