@@ -231,12 +231,19 @@ func (c *canonicalizer) explain(err error) error {
 		return &ActionError{Code: DuplicateKey, Path: c.path(syntax.JSONPointer), Message: "the key is given twice"}
 	case errors.Is(err, io.ErrUnexpectedEOF), err == io.EOF:
 		return &ActionError{Code: InvalidJSON, Path: c.path(c.dec.StackPointer()), Message: "the JSON text ends too early"}
-	case errors.As(err, &syntax) && strings.Contains(syntax.Err.Error(), "UTF-8"):
+	case errors.As(err, &syntax) && isUnicodeError(syntax.Err):
 		return &ActionError{Code: InvalidUTF8, Path: c.path(syntax.JSONPointer), Message: "the text is not valid UTF-8"}
 	case errors.As(err, &syntax):
 		return &ActionError{Code: InvalidJSON, Path: c.path(syntax.JSONPointer), Message: syntax.Err.Error()}
 	}
 	return &ActionError{Code: InvalidJSON, Path: "$", Message: err.Error()}
+}
+
+// isUnicodeError reports whether jsontext complains of UTF-8 or of half a surrogate pair. It has no
+// sentinels for these.
+func isUnicodeError(err error) bool {
+	text := err.Error()
+	return strings.Contains(text, "UTF-8") || strings.Contains(text, "surrogate")
 }
 
 // path writes an RFC 6901 pointer as policies do: $.payload.items[0].sku.

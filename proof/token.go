@@ -29,9 +29,9 @@ const MaxToken = 8 << 10
 // Claims are what a token says. Which ones it carries depends on its purpose; the others are empty
 // and left out. Times have a resolution of one millisecond.
 type Claims struct {
-	Issuer    string    `json:"iss"`     // "openleash"
+	Issuer    string    `json:"iss"` // "openleash"
 	Purpose   Purpose   `json:"purpose"`
-	KID       string    `json:"kid"`     // of the key that signed; the footer repeats it
+	KID       string    `json:"kid"` // of the key that signed; the footer repeats it
 	IssuedAt  time.Time `json:"iat"`
 	NotBefore time.Time `json:"nbf"` // the token is valid from here
 	ExpiresAt time.Time `json:"exp"` // and no longer valid here
