@@ -1,6 +1,7 @@
 package store
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 	"slices"
@@ -13,6 +14,9 @@ const (
 	maxWindows = 40   // calendar windows per view; clocks step, so the latest alone is not enough
 	maxAges    = 1024 // charges of a sliding window before neighbours are merged into the later one
 	maxViews   = 8    // windows under which one budget is added up, for owners who edit them
+
+	// A new sliding view reaches this much further back, for requests that overtake each other.
+	slack = int64(2 * time.Minute / time.Millisecond)
 )
 
 // An account is what was charged under one BudgetKey, seen through every window that its budget had:
@@ -26,6 +30,7 @@ type account struct {
 // single charges (time is when they were made), ascending and without duplicates.
 type view struct {
 	window Window
+	zone   *time.Location
 	cells  []cell
 	floor  int64 // Unix ms; what lies at or before is forgotten
 	alerts []mark
@@ -44,8 +49,29 @@ type mark struct {
 	time    int64 // the start of the calendar window, or when a sliding one was full
 }
 
-func newView(w Window) *view {
-	return &view{window: w, floor: math.MinInt64, start: 1, end: 0}
+func newView(w Window, zones zones) (*view, error) {
+	if err := w.Validate(); err != nil {
+		return nil, fmt.Errorf("window of a budget: %w", err)
+	}
+	zone, err := zones.load(w.Zone)
+	if err != nil {
+		return nil, fmt.Errorf("window of a budget: %w", err)
+	}
+	return &view{window: w, zone: zone, floor: math.MinInt64, start: 1, end: 0}, nil
+}
+
+// zones keeps the time zones in use: the standard library reads a file each time.
+type zones map[string]*time.Location
+
+func (z zones) load(name string) (*time.Location, error) {
+	if zone := z[name]; zone != nil {
+		return zone, nil
+	}
+	zone, err := time.LoadLocation(name)
+	if err == nil {
+		z[name] = zone
+	}
+	return zone, err
 }
 
 // locate returns the cell time that a charge at t belongs to.
@@ -56,15 +82,11 @@ func (v *view) locate(t int64) (int64, error) {
 	if v.start <= t && t < v.end {
 		return v.start, nil
 	}
-	start, end, err := v.window.Bounds(time.UnixMilli(t))
+	start, end, err := v.window.bounds(time.UnixMilli(t), v.zone)
 	if err != nil {
 		return 0, err
 	}
-	if v.window.Calendar == Lifetime {
-		v.start, v.end = math.MinInt64+1, math.MaxInt64
-	} else {
-		v.start, v.end = start.UnixMilli(), end.UnixMilli()
-	}
+	v.start, v.end = start.UnixMilli(), end.UnixMilli()
 	return v.start, nil
 }
 
@@ -102,7 +124,7 @@ func (v *view) find(t int64) (int, bool) {
 		return n, false
 	}
 	return slices.BinarySearchFunc(v.cells, t, func(c cell, t int64) int {
-		return cmpInt(c.time, t)
+		return cmp.Compare(c.time, t)
 	})
 }
 
@@ -229,41 +251,50 @@ func (v *view) unmark(t int64, percent int) {
 
 // view returns the view through w. If the budget was never charged under w, the view is new, and
 // starts from what the account's other views tell about the window of t, rounded up.
-func (a *account) view(w Window, t int64) (v *view, isNew bool, err error) {
+func (a *account) view(w Window, t int64, zones zones) (v *view, isNew bool, err error) {
 	for _, v := range a.views {
 		if v.window == w {
 			return v, false, nil
 		}
 	}
-	if err := w.Validate(); err != nil {
-		return nil, false, fmt.Errorf("window of a budget: %w", err)
-	}
-	v = newView(w)
-	at, err := v.locate(t)
+	v, err = newView(w, zones)
 	if err != nil {
 		return nil, false, err
 	}
+	at, err := v.locate(t)
+	if err != nil || len(a.views) == 0 {
+		return v, true, err
+	}
 	from := at
 	if w.Sliding != 0 {
-		from = t - w.Sliding.Milliseconds()
+		from = t - w.Sliding.Milliseconds() - slack
 	}
-	var carried int64
-	sure := false // whether some view covers all of the new window
-	for _, other := range a.views {
-		sum := other.since(from)
-		switch covers := other.floor < from; {
-		case covers && !sure:
-			carried, sure = sum, true
-		case covers:
-			carried = min(carried, sum)
+	if sum := a.atMost(from); sum > 0 {
+		v.cells = append(v.cells, cell{at, sum})
+	}
+	v.floor = from - 1
+	return v, true, nil
+}
+
+// atMost is the tightest upper bound that the views give for what was charged from t on.
+func (a *account) atMost(t int64) int64 {
+	var bound, partial int64
+	sure := false // whether some view covers all the time since t
+	for _, v := range a.views {
+		sum := v.since(t)
+		switch {
+		case v.floor >= t:
+			partial = max(partial, sum)
 		case !sure:
-			carried = max(carried, sum)
+			bound, sure = sum, true
+		default:
+			bound = min(bound, sum)
 		}
 	}
-	if carried > 0 {
-		v.cells = append(v.cells, cell{at, carried})
+	if sure {
+		return bound
 	}
-	return v, true, nil
+	return partial
 }
 
 // since is the sum of every cell that reaches beyond t.
@@ -318,14 +349,4 @@ func floorDiv(a, b int64) int64 {
 		q--
 	}
 	return q
-}
-
-func cmpInt(a, b int64) int {
-	switch {
-	case a < b:
-		return -1
-	case a > b:
-		return 1
-	}
-	return 0
 }

@@ -74,7 +74,6 @@ const (
 	ApprovalRequested EventType = "APPROVAL_REQUESTED"
 	ApprovalApproved  EventType = "APPROVAL_APPROVED"
 	ApprovalDenied    EventType = "APPROVAL_DENIED"
-	ApprovalExpired   EventType = "APPROVAL_EXPIRED"
 	AgentInvited      EventType = "AGENT_INVITED"
 	InviteRevoked     EventType = "INVITE_REVOKED"
 	AgentRegistered   EventType = "AGENT_REGISTERED"
@@ -111,6 +110,9 @@ type Entry struct {
 	Action           json.RawMessage `json:"action,omitempty"`  // the whole request of a decision, canonical
 	Charges          []Charge        `json:"charges,omitempty"` // what the decision charged
 	Data             json.RawMessage `json:"data,omitempty"`    // what the event type says
-	Prev             string          `json:"prev"`              // hash of the entry before
-	Hash             string          `json:"hash"`              // SHA-256 over this entry's canonical form without hash
+	// Redacted maps what was taken out of the action, as paths such as $.payload.email, to the
+	// salted commitments that keep the chain whole.
+	Redacted map[string]string `json:"redacted,omitempty"`
+	Prev     string            `json:"prev"` // hash of the entry before
+	Hash     string            `json:"hash"` // hex SHA-256 over this entry's chained form; see doc.go
 }

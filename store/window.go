@@ -59,7 +59,7 @@ func (w *Window) UnmarshalJSON(b []byte) error {
 	return nil
 }
 
-// Validate says what is wrong with a window: nothing can be charged in a broken one.
+// Validate says what is wrong with a window, its zone apart. Nothing can be charged in a broken one.
 func (w Window) Validate() error {
 	if (w.Calendar == "") == (w.Sliding == 0) {
 		return fmt.Errorf("a window is either a calendar one or a sliding one")
@@ -78,19 +78,22 @@ func (w Window) Validate() error {
 	default:
 		return fmt.Errorf("unknown calendar window %q", w.Calendar)
 	}
-	_, err := time.LoadLocation(w.Zone)
-	return err
+	return nil
 }
 
 // Bounds returns the calendar window that holds t: start <= t < end. A lifetime has neither. It
 // must not be called on a sliding window.
 func (w Window) Bounds(t time.Time) (start, end time.Time, err error) {
-	if w.Calendar == Lifetime {
-		return time.UnixMilli(math.MinInt64), time.UnixMilli(math.MaxInt64), nil
-	}
 	zone, err := time.LoadLocation(w.Zone)
 	if err != nil {
 		return start, end, fmt.Errorf("time zone of a budget: %w", err)
+	}
+	return w.bounds(t, zone)
+}
+
+func (w Window) bounds(t time.Time, zone *time.Location) (start, end time.Time, err error) {
+	if w.Calendar == Lifetime {
+		return time.UnixMilli(math.MinInt64 + 1), time.UnixMilli(math.MaxInt64), nil
 	}
 	first, err := w.firstDate(t.In(zone))
 	if err != nil {

@@ -1,0 +1,90 @@
+package file
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"testing"
+	"time"
+
+	"github.com/openleash/openleash-go/store"
+)
+
+// clock is one that tests set.
+type clock struct{ now time.Time }
+
+func (c *clock) Now() time.Time { return c.now }
+
+func start() *clock { return &clock{time.Date(2026, 4, 10, 12, 0, 0, 0, time.UTC)} }
+
+func openStore(t testing.TB, dir string, o Options) *Store {
+	t.Helper()
+	if o.Clock == nil {
+		o.Clock = start().Now
+	}
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	s, err := Open(context.Background(), dir, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { s.Close() })
+	return s
+}
+
+func decision(n int, at time.Time) store.Decision {
+	return store.Decision{
+		ID: fmt.Sprintf("dec_%d", n), Time: at, OwnerID: "usr_1", AgentID: "bot", AgentPrincipalID: "agt_1",
+		ActionID: fmt.Sprintf("act-%d", n), ActionType: "purchase.order", ActionHash: fmt.Sprintf("hash-%d", n),
+		Action: []byte(fmt.Sprintf(`{"action_id":"act-%d","action_type":"purchase.order","payload":{"amount_minor":%d,"currency":"USD","email":"a@example.com"}}`, n, n)),
+		Result: store.Allow, PolicyID: "pol", RuleID: "rule_1", Nonce: fmt.Sprintf("nonce-%d", n),
+	}
+}
+
+func budget(limit int64, w store.Window) store.Budget {
+	return store.Budget{
+		Key:   store.BudgetKey{OwnerID: "usr_1", PolicyID: "pol", BudgetID: "b", Subject: "agt_1", Measure: store.MeasureAmount, Currency: "USD"},
+		Limit: limit, Window: w, Per: store.PerAgent,
+	}
+}
+
+var daily = store.Window{Calendar: store.Day}
+
+func TestRecordSurvivesReopening(t *testing.T) {
+	dir, c, ctx := t.TempDir(), start(), context.Background()
+	s := openStore(t, dir, Options{Clock: c.Now})
+	b := budget(100, daily)
+	r, err := s.Record(ctx, decision(1, c.now), []store.Charge{{Budget: b, Amount: 60}})
+	if err != nil || r.Budgets[0].Remaining != 40 {
+		t.Fatal(r, err)
+	}
+	var full *store.ExceededError
+	if _, err := s.Record(ctx, decision(2, c.now), []store.Charge{{Budget: b, Amount: 41}}); !errors.As(err, &full) {
+		t.Fatal(err)
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	s = openStore(t, dir, Options{Clock: c.Now})
+	if r, err = s.Record(ctx, decision(1, c.now), []store.Charge{{Budget: b, Amount: 60}}); err != nil || !r.Replayed || r.Budgets[0].Remaining != 40 {
+		t.Fatal(r, err)
+	}
+	other := decision(1, c.now)
+	other.ActionHash = "another"
+	if _, err := s.Record(ctx, other, nil); !errors.Is(err, store.ErrActionIDReused) {
+		t.Fatal(err)
+	}
+	page, err := s.Audit(ctx, store.AuditQuery{OwnerID: "usr_1"})
+	if err != nil || len(page.Items) != 1 || page.Items[0].Decision.ID != "dec_1" {
+		t.Fatal(page, err)
+	}
+	settle := store.Settlement{DecisionID: "dec_1", AgentPrincipalID: "agt_1", Kind: store.Commit, Amount: 10}
+	if r, err = s.Settle(ctx, settle); err != nil || r.Budgets[0].Spent != 10 {
+		t.Fatal(r, err)
+	}
+	if r, err = s.Settle(ctx, settle); err != nil || !r.Replayed || r.Budgets[0].Spent != 10 {
+		t.Fatal(r, err)
+	}
+}

@@ -1,0 +1,192 @@
+package file
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"hash/maphash"
+	"io"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/gofrs/flock"
+	"go.jetify.com/typeid/v2"
+
+	"github.com/openleash/openleash-go/store"
+)
+
+// Options say how a Store behaves. Clock and Log are required; zero fields take the defaults named
+// beside them.
+type Options struct {
+	Clock  func() time.Time
+	Log    *slog.Logger
+	Random io.Reader // of salts and ids: crypto/rand
+
+	// Redact are paths such as $.payload.email whose values never reach the log.
+	Redact []string
+	// SegmentSize is the size in bytes at which the log goes on in a new file: 256 MiB.
+	SegmentSize int64
+	// Nonces bounds how many nonces are remembered: 8 Mi, which is 600 s of 14,000 requests a second.
+	Nonces int
+
+	disk disk // the file system; tests make it fail
+}
+
+// Store keeps everything in one data folder. It is safe for concurrent use by one process, which a
+// lock file sees to.
+type Store struct {
+	dir  string
+	opts Options
+	disk disk
+	lock *flock.Flock
+
+	records *records
+	log     *auditLog
+	nonces  *nonces
+
+	update     sync.Mutex // held by a transaction; guards what follows
+	unfinished *intent    // committed, and not all of it written through
+	abandoned  bool       // the journal holds what is not to happen
+
+	settling stripes
+	closing  sync.Once
+	closeErr error
+}
+
+// Open opens a data folder, making it if there is none, and finishes or undoes what a crash
+// interrupted. An error changes nothing and says what to do.
+func Open(ctx context.Context, dir string, opts Options) (*Store, error) {
+	if opts.Clock == nil || opts.Log == nil {
+		return nil, errors.New("opening a store: Clock and Log are required")
+	}
+	if opts.Random == nil {
+		opts.Random = rand.Reader
+	}
+	if opts.SegmentSize <= 0 {
+		opts.SegmentSize = 256 << 20
+	}
+	if opts.Nonces <= 0 {
+		opts.Nonces = 8 << 20
+	}
+	if opts.disk == nil {
+		opts.disk = osDisk{}
+	}
+	for _, path := range opts.Redact {
+		if err := store.CheckRedactionPath(path); err != nil {
+			return nil, err
+		}
+	}
+	abs, err := filepath.Abs(dir)
+	if err != nil {
+		return nil, fmt.Errorf("opening %s: %w", dir, err)
+	}
+	s := &Store{dir: abs, opts: opts, disk: opts.disk, records: newRecords(), nonces: newNonces(opts.Nonces)}
+	s.settling.seed = maphash.MakeSeed()
+	if err := s.makeFolders(); err != nil {
+		return nil, err
+	}
+	if err := s.takeLock(); err != nil {
+		return nil, err
+	}
+	if err := s.open(ctx); err != nil {
+		return nil, errors.Join(err, s.lock.Unlock())
+	}
+	return s, nil
+}
+
+// open does what needs the lock.
+func (s *Store) open(ctx context.Context) error {
+	recovered, err := s.openLog(ctx)
+	if err != nil {
+		return err
+	}
+	go s.log.run()
+	err = errors.Join(s.report(recovered), s.recoverIntent())
+	if err == nil {
+		err = s.loadRecords()
+	}
+	if err != nil {
+		s.log.stop()
+		return errors.Join(err, s.log.closeFiles())
+	}
+	return nil
+}
+
+// takeLock makes this process the folder's owner, or says who is.
+func (s *Store) takeLock() error {
+	name := filepath.Join(s.dir, lockFile)
+	s.lock = flock.New(name, flock.SetPermissions(fileMode))
+	ok, err := s.lock.TryLock()
+	if err != nil {
+		return fmt.Errorf("locking %s: %w", s.dir, err)
+	}
+	if !ok {
+		who, _ := os.ReadFile(name)
+		return &LockedError{Dir: s.dir, By: strings.TrimSpace(string(who))}
+	}
+	host, _ := os.Hostname()
+	who := fmt.Sprintf("process %s on %s since %s\n", strconv.Itoa(os.Getpid()), host, s.opts.Clock().UTC().Format(time.RFC3339))
+	if err := os.WriteFile(name, []byte(who), fileMode); err != nil {
+		return errors.Join(fmt.Errorf("locking %s: %w", s.dir, err), s.lock.Unlock())
+	}
+	return nil
+}
+
+// LockedError says who holds a data folder.
+type LockedError struct {
+	Dir string
+	By  string // such as "process 12 on host since 2026-01-01T00:00:00Z"
+}
+
+func (e *LockedError) Error() string { return fmt.Sprintf("%s is in use by %s", e.Dir, e.By) }
+
+// Close writes what is queued and gives the folder up. Calls after it, and calls under way, fail.
+func (s *Store) Close() error {
+	s.closing.Do(func() {
+		s.update.Lock()
+		defer s.update.Unlock()
+		finished := s.finish()
+		s.log.stop()
+		s.closeErr = errors.Join(finished, s.log.closeFiles(), s.lock.Unlock())
+	})
+	return s.closeErr
+}
+
+func (l *auditLog) closeFiles() error {
+	var errs []error
+	if l.file != nil {
+		errs = append(errs, l.file.Close())
+		l.file = nil
+	}
+	l.segmentsMu.Lock()
+	defer l.segmentsMu.Unlock()
+	for _, g := range l.segments {
+		errs = append(errs, g.close())
+	}
+	return errors.Join(errs...)
+}
+
+// newID returns a TypeID for a log entry.
+func (s *Store) newID() string {
+	var b [16]byte
+	if _, err := io.ReadFull(s.opts.Random, b[:]); err != nil {
+		panic(fmt.Sprintf("reading random bytes: %v", err)) // nothing is safe without them
+	}
+	ms := uint64(s.opts.Clock().UnixMilli())
+	for i := range 6 {
+		b[i] = byte(ms >> (40 - 8*i))
+	}
+	b[6] = b[6]&0x0f | 0x70
+	b[8] = b[8]&0x3f | 0x80
+	id, err := typeid.FromBytes("evt", b[:])
+	if err != nil {
+		panic(fmt.Sprintf("prefix evt: %v", err))
+	}
+	return id.String()
+}

@@ -1,0 +1,71 @@
+package store
+
+import "fmt"
+
+// SettleCharges works out what a settlement does to a decision: how much it adds to each of the
+// decision's charges, and what is to be logged. last is the decision's latest settlement, nil if it
+// has none. done is true if that was this very settlement: then nothing is to be done.
+//
+// A commit replaces the amount of every charge that counts money; it may be more than was charged,
+// for what was spent is a fact. A release takes everything back. A refund takes an amount off what
+// was committed, at most all of it.
+func SettleCharges(d *Decision, charges []Charge, last *Settled, s Settlement) (changes []Charge, now Settled, done bool, err error) {
+	if s.Amount < 0 || s.Amount > MaxAmount {
+		return nil, now, false, fmt.Errorf("%w: amount %d is out of range", ErrSettlement, s.Amount)
+	}
+	if s.Kind == Release {
+		s.Amount = 0
+	}
+	if d.Result != Allow {
+		return nil, now, false, fmt.Errorf("%w: the decision %s allowed nothing", ErrSettlement, d.ID)
+	}
+	if last != nil && last.Kind == s.Kind && last.Amount == s.Amount {
+		return nil, *last, true, nil
+	}
+	if _, err := settledAmount(MeasureCount, MaxAmount, last, s); err != nil {
+		return nil, now, false, err // also where nothing was charged
+	}
+	net := make([]int64, len(charges))
+	for i, c := range charges {
+		net[i] = c.Amount
+	}
+	if last != nil {
+		copy(net, last.Net)
+	}
+	now = Settled{DecisionID: d.ID, Kind: s.Kind, Amount: s.Amount, ChargedAt: d.Time, Net: make([]int64, len(net))}
+	for i, c := range charges {
+		to, err := settledAmount(c.Budget.Key.Measure, net[i], last, s)
+		if err != nil {
+			return nil, now, false, err
+		}
+		now.Net[i] = to
+		if to != net[i] {
+			changes = append(changes, Charge{Budget: c.Budget, Amount: to - net[i]})
+		}
+	}
+	return changes, now, false, nil
+}
+
+// settledAmount is what one charge of net comes to.
+func settledAmount(m Measure, net int64, last *Settled, s Settlement) (int64, error) {
+	counts := m == MeasureCount
+	switch {
+	case s.Kind == Commit && last == nil && counts, s.Kind == Refund && last != nil && last.Kind != Release && counts:
+		return net, nil
+	case s.Kind == Commit && last == nil:
+		return s.Amount, nil
+	case s.Kind == Release && last == nil:
+		return 0, nil
+	case s.Kind == Refund && last != nil && last.Kind != Release:
+		if s.Amount > net {
+			return 0, fmt.Errorf("%w: a refund of %d from %d", ErrSettlement, s.Amount, net)
+		}
+		return net - s.Amount, nil
+	case s.Kind == Refund && last == nil:
+		return 0, fmt.Errorf("%w: only what was committed can be refunded", ErrSettlement)
+	case s.Kind == Commit || s.Kind == Release || s.Kind == Refund:
+		return 0, fmt.Errorf("%w: it was settled by %s", ErrSettled, last.Kind)
+	default:
+		return 0, fmt.Errorf("%w: unknown kind %q", ErrSettlement, s.Kind)
+	}
+}
