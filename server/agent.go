@@ -1,0 +1,148 @@
+package server
+
+import (
+	"context"
+	"encoding/json"
+	"time"
+
+	"github.com/openleash/openleash-go/leash"
+	"github.com/openleash/openleash-go/proof"
+)
+
+func (s *Server) agentRoutes() []route {
+	settle := func(kind, doc string, required ...string) route {
+		return route{method: "POST", path: "/v1/agent/decisions/:id/" + kind, summary: "Settle a charge: " + kind,
+			doc: doc + " The same settlement again changes nothing.", endpoint: takes(s.settle(kind), required...)}
+	}
+	return []route{
+		{method: "POST", path: "/v1/authorize", summary: "Ask for a decision", redeems: true,
+			doc: "DENY and REQUIRE_… are answers with status 200. An ALLOW carries a proof token and is in the log before it is answered. " +
+				"Asked again with the same action_id and the same action, the answer is the same and nothing is charged twice. " +
+				"approval_token redeems an approval: the action must be exactly the one that was approved. context is another name for payload.",
+			endpoint: raw[ActionRequest](s.authorize, "action_type")},
+		{method: "GET", path: "/v1/agent/self", summary: "Who the agent is", endpoint: gives(s.self)},
+		{method: "POST", path: "/v1/agent/approval-requests", summary: "Ask the owner to approve a decision",
+			doc:      "Only for this agent's own stored decision that requires approval, step-up or deposit, with the same action; otherwise 409. Asked twice, it is the same request.",
+			endpoint: takes(s.requestApproval, "decision_id", "action")},
+		{method: "GET", path: "/v1/agent/approval-requests/:id", summary: "How an approval request stands", held: true,
+			doc:      "Once it is APPROVED, the answer carries the approval token.",
+			query:    []param{{"wait", "string", "hold the answer until the request is resolved, at most this long, such as 30s; 60s at most"}},
+			endpoint: gives(s.agentApproval)},
+		{method: "POST", path: "/v1/agent/policy-drafts", summary: "Propose a policy", limit: policyLimit,
+			doc: "It must compile, and changes nothing until the owner approves it.", endpoint: takes(s.submitDraft, "policy_yaml")},
+		{method: "GET", path: "/v1/agent/policy-drafts", summary: "The agent's own drafts",
+			query:    []param{{"status", "string", "PENDING, APPROVED or DENIED"}},
+			endpoint: gives(s.agentDrafts)},
+		{method: "GET", path: "/v1/agent/policy-drafts/:id", summary: "One of them", endpoint: gives(s.agentDraft)},
+		settle("commit", "The actual amount takes the place of what was charged.", "amount_minor"),
+		settle("release", "What was charged is given back whole."),
+		settle("refund", "The amount is taken off what was committed.", "amount_minor"),
+	}
+}
+
+// ActionRequest is an action request as it stands on the wire. The server reads it with
+// proof.ParseAction; this type only describes it.
+type ActionRequest struct {
+	proof.Action
+	Context       json.RawMessage `json:"context,omitempty"`
+	ApprovalToken string          `json:"approval_token,omitempty"`
+}
+
+func (s *Server) authorize(c *call) (*leash.Answer, error) {
+	return s.decide(c, c.body)
+}
+
+// decide asks for one decision and counts it.
+func (s *Server) decide(c *call, action []byte) (*leash.Answer, error) {
+	began := s.cfg.Clock()
+	answer, err := s.svc.Authorize(c.ctx, c.agent, action)
+	if err == nil {
+		s.metrics.decision(answer, s.cfg.Clock().Sub(began))
+	}
+	return answer, err
+}
+
+func (s *Server) self(c *call) (leash.AgentView, error) { return s.svc.Self(c.agent), nil }
+
+func (s *Server) requestApproval(c *call, in leash.ApprovalInput) (leash.AgentApproval, error) {
+	return s.svc.RequestApproval(c.ctx, c.agent, in)
+}
+
+func (s *Server) agentApproval(c *call) (leash.AgentApproval, error) {
+	wait, err := c.wait()
+	if err != nil {
+		return leash.AgentApproval{}, err
+	}
+	read := func(ctx context.Context, wait time.Duration) (leash.AgentApproval, error) {
+		return s.svc.AgentApproval(ctx, c.agent, c.id("id"), wait)
+	}
+	leave, free := s.waiting.take(c.agent.PrincipalID)
+	if wait == 0 || !free { // the answer as it is now is right, too
+		if free {
+			leave()
+		}
+		return read(c.ctx, 0)
+	}
+	defer leave()
+	c.extend(wait + s.cfg.Limits.Deadline)
+	ctx, cancel := s.untilStop(c.ctx)
+	defer cancel()
+	out, err := read(ctx, wait)
+	if ctx.Err() != nil && c.ctx.Err() == nil { // the server stops, and the client is still there
+		return read(c.ctx, 0)
+	}
+	return out, err
+}
+
+// wait is how long the client wants its answer held.
+func (c *call) wait() (time.Duration, error) {
+	v := c.query.Get("wait")
+	if v == "" {
+		return 0, nil
+	}
+	d, err := time.ParseDuration(v)
+	if err != nil || d < 0 {
+		return 0, fail(leash.InvalidRequest, "wait must be a duration such as 30s")
+	}
+	return min(d, leash.MaxWait), nil
+}
+
+// untilStop is a context that also ends when the server begins to stop.
+func (s *Server) untilStop(parent context.Context) (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithCancel(parent)
+	stop := context.AfterFunc(s.running, cancel)
+	return ctx, func() { stop(); cancel() }
+}
+
+// AgentDrafts are an agent's drafts, newest first.
+type AgentDrafts struct {
+	PolicyDrafts []leash.DraftView `json:"policy_drafts"`
+}
+
+func (s *Server) submitDraft(c *call, in leash.DraftInput) (leash.DraftView, error) {
+	return s.svc.SubmitDraft(c.ctx, c.agent, in)
+}
+
+func (s *Server) agentDrafts(c *call) (AgentDrafts, error) {
+	page, err := s.svc.AgentDrafts(c.ctx, c.agent)
+	if err != nil {
+		return AgentDrafts{}, err
+	}
+	out := AgentDrafts{PolicyDrafts: []leash.DraftView{}}
+	for _, d := range page.Items {
+		if c.status() == "" || d.Status == c.status() {
+			out.PolicyDrafts = append(out.PolicyDrafts, d)
+		}
+	}
+	return out, nil
+}
+
+func (s *Server) agentDraft(c *call) (leash.DraftView, error) {
+	return s.svc.AgentDraft(c.ctx, c.agent, c.id("id"))
+}
+
+func (s *Server) settle(kind string) func(c *call, in leash.SettleInput) (leash.SettleAnswer, error) {
+	return func(c *call, in leash.SettleInput) (leash.SettleAnswer, error) {
+		return s.svc.Settle(c.ctx, c.agent, c.id("id"), kind, in)
+	}
+}

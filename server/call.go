@@ -1,0 +1,154 @@
+package server
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"net/url"
+	"strconv"
+	"time"
+
+	"github.com/labstack/echo/v4"
+
+	"github.com/openleash/openleash-go/leash"
+	"github.com/openleash/openleash-go/store"
+)
+
+// call is one request on its way through its route.
+type call struct {
+	echo.Context
+	route  *route
+	who    string          // agent, owner or admin; for the log
+	ctx    context.Context // ends with the client, or at the deadline
+	body   []byte          // valid until the request is answered
+	query  url.Values      // only what the route names
+	agent  *leash.Agent    // on routes for agents
+	caller leash.Caller    // on routes for owners and the admin
+}
+
+// callKey is where echo's context keeps the call, for the log.
+const callKey = "call"
+
+// plane is one of the two ways into the server.
+type plane struct {
+	*Server
+	admin bool // the Unix socket, whose caller is the admin
+}
+
+// handle serves one route: read the body, find out who asks, then do it.
+func (p plane) handle(r *route) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		err := p.serve(r, c)
+		if err == nil || c.Response().Committed {
+			return err
+		}
+		if answer := refuse(c, err, r.redeems); answer != nil {
+			return answer
+		}
+		return err
+	}
+}
+
+func (p plane) serve(r *route, c echo.Context) error {
+	req := c.Request()
+	call := &call{Context: c, route: r, ctx: req.Context()}
+	c.Set(callKey, call)
+	if r.access == forAnyone && !p.admin {
+		if err := p.admitStranger(r.weight, c); err != nil {
+			return err
+		}
+	}
+	if !r.held {
+		var cancel context.CancelFunc
+		call.ctx, cancel = context.WithTimeout(call.ctx, p.cfg.Limits.Deadline)
+		defer cancel()
+	}
+	buf := bodies.Get().(*[]byte)
+	defer bodies.Put(buf)
+	var err error
+	*buf, err = readBody(req, (*buf)[:0], r.limit)
+	if err != nil {
+		return err
+	}
+	call.body = *buf
+	if err := p.identify(r.access, call); err != nil {
+		return err
+	}
+	if call.query, err = readQuery(req.URL, r.query); err != nil {
+		return err
+	}
+	return r.endpoint.serve(call)
+}
+
+// readQuery parses a query strictly: what the route does not name, or what is given twice, is an
+// error, so that a misspelt filter never shows more than was asked for.
+func readQuery(u *url.URL, params []param) (url.Values, error) {
+	if u.RawQuery == "" {
+		return nil, nil
+	}
+	q, err := url.ParseQuery(u.RawQuery)
+	if err != nil {
+		return nil, fail(leash.InvalidRequest, "the query cannot be parsed")
+	}
+next:
+	for name, values := range q {
+		for _, p := range params {
+			if p.name == name && len(values) == 1 {
+				continue next
+			}
+		}
+		if len(values) > 1 {
+			return nil, fail(leash.InvalidRequest, fmt.Sprintf("the query parameter %s is given twice", clip(name, 40)))
+		}
+		return nil, fail(leash.InvalidRequest, fmt.Sprintf("the query parameter %s is not known here", clip(name, 40)))
+	}
+	return q, nil
+}
+
+// id is the path's parameter of that name, unescaped.
+func (c *call) id(name string) string {
+	v := c.Param(name)
+	if c.Request().URL.RawPath == "" {
+		return v
+	}
+	if plain, err := url.PathUnescape(v); err == nil {
+		return plain
+	}
+	return v
+}
+
+// number is a query parameter from 0 to max; 0 if it is not given.
+func (c *call) number(name string, max int) (int, error) {
+	v := c.query.Get(name)
+	if v == "" {
+		return 0, nil
+	}
+	n, err := strconv.Atoi(v)
+	if err != nil || n < 0 || n > max {
+		return 0, fail(leash.InvalidRequest, fmt.Sprintf("%s must be a number from 0 to %d", name, max))
+	}
+	return n, nil
+}
+
+// time is a query parameter that is an RFC 3339 time; zero if it is not given.
+func (c *call) time(name string) (time.Time, error) {
+	v := c.query.Get(name)
+	if v == "" {
+		return time.Time{}, nil
+	}
+	t, err := time.Parse(time.RFC3339Nano, v)
+	if err != nil {
+		return t, fail(leash.InvalidRequest, name+" must be an RFC 3339 time such as 2026-04-10T12:00:00Z")
+	}
+	return t, nil
+}
+
+// status is the query parameter of that name.
+func (c *call) status() store.Status { return store.Status(c.query.Get("status")) }
+
+// extend lets an answer that is held open take longer than the listener's time-outs, by d.
+func (c *call) extend(d time.Duration) {
+	rc := http.NewResponseController(c.Response())
+	// Deadlines of the network are by its own clock. A writer without them has nothing to extend.
+	_ = rc.SetWriteDeadline(time.Now().Add(d))
+}

@@ -1,0 +1,94 @@
+package server
+
+import (
+	"math"
+	"net/netip"
+	"sync"
+	"time"
+
+	lru "github.com/hashicorp/golang-lru/v2"
+	"golang.org/x/time/rate"
+)
+
+const (
+	maxAddresses = 8192 // remembered by a limiter; the one unseen for longest is forgotten
+	burst        = 20   // seconds' worth of requests that may come at once
+)
+
+// limiter bounds how often one address may ask.
+type limiter struct {
+	perSecond rate.Limit
+	clock     func() time.Time
+	buckets   *lru.Cache[netip.Prefix, *rate.Limiter]
+}
+
+func newLimiters(l Limits, clock func() time.Time) (map[weight]*limiter, error) {
+	out := map[weight]*limiter{}
+	for w, perSecond := range map[weight]float64{reads: l.Reads, writes: l.Writes} {
+		buckets, err := lru.New[netip.Prefix, *rate.Limiter](maxAddresses)
+		if err != nil {
+			return nil, err
+		}
+		out[w] = &limiter{rate.Limit(perSecond), clock, buckets}
+	}
+	return out, nil
+}
+
+// admit takes one request of an address; if it is one too many, it says how many seconds to wait.
+func (l *limiter) admit(addr netip.Addr) (wait int) {
+	// A client has as many IPv6 addresses as it likes within its /64.
+	bits := addr.BitLen()
+	if addr.Is6() {
+		bits = 64
+	}
+	key, _ := addr.Prefix(bits) // the zero prefix if there is no address
+	b, known := l.buckets.Get(key)
+	if !known {
+		b = rate.NewLimiter(l.perSecond, max(1, int(l.perSecond*burst)))
+		if earlier, raced, _ := l.buckets.PeekOrAdd(key, b); raced {
+			b = earlier
+		}
+	}
+	now := l.clock()
+	if b.AllowN(now, 1) {
+		return 0
+	}
+	return max(1, int(math.Ceil((1-b.TokensAt(now))/float64(l.perSecond))))
+}
+
+// seats bounds how many answers are held open.
+type seats struct {
+	mu          sync.Mutex
+	total, each int
+	taken       int
+	by          map[string]int
+}
+
+func newSeats(total, each int) *seats {
+	return &seats{total: total, each: each, by: map[string]int{}}
+}
+
+// take gives a seat to a client, if there is one; leave gives it back.
+func (s *seats) take(who string) (leave func(), ok bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.taken >= s.total || s.by[who] >= s.each {
+		return nil, false
+	}
+	s.taken++
+	s.by[who]++
+	return func() {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.taken--
+		if s.by[who]--; s.by[who] == 0 {
+			delete(s.by, who)
+		}
+	}, true
+}
+
+func (s *seats) count() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.taken
+}

@@ -1,0 +1,236 @@
+package server
+
+import (
+	"context"
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"github.com/openleash/openleash-go/leash"
+	"github.com/openleash/openleash-go/store"
+)
+
+const (
+	maxPolicyLabels = 200 // policies that are counted by name
+	surveyEvery     = 15 * time.Second
+	surveyTimeout   = 5 * time.Second
+	nearLimit       = 80 // percent of a budget
+)
+
+var latencyBuckets = []float64{.0005, .001, .002, .005, .01, .025, .05, .1, .25, 1, 5}
+
+// metrics are what GET /metrics tells. Labels are bounded: routes, not paths; policies up to a number.
+type metrics struct {
+	registry  *prometheus.Registry
+	requests  *prometheus.HistogramVec
+	decisions *prometheus.CounterVec
+	deciding  prometheus.Histogram
+	reloads   *prometheus.CounterVec
+	reloading prometheus.Histogram
+	webhooks  *prometheus.CounterVec
+
+	mu       sync.RWMutex
+	policies map[string]bool // named in labels
+}
+
+func newMetrics(s *Server) (*metrics, error) {
+	m := &metrics{
+		registry: prometheus.NewRegistry(),
+		requests: prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: "openleash_http_request_duration_seconds",
+			Help: "Time to answer HTTP requests.", Buckets: latencyBuckets}, []string{"method", "route", "status"}),
+		decisions: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "openleash_decisions_total",
+			Help: "Decisions, by result and the policy that decided."}, []string{"result", "policy"}),
+		deciding: prometheus.NewHistogram(prometheus.HistogramOpts{Name: "openleash_decision_duration_seconds",
+			Help: "Time from the parsed request to the recorded and proved decision.", Buckets: latencyBuckets}),
+		reloads: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "openleash_policy_reloads_total",
+			Help: "Reloads of the policy files, by outcome: ok, refused (some owner's set does not compile), error."}, []string{"outcome"}),
+		reloading: prometheus.NewHistogram(prometheus.HistogramOpts{Name: "openleash_policy_reload_duration_seconds",
+			Help: "Time to put changed policy files in force.", Buckets: latencyBuckets}),
+		webhooks: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "openleash_webhook_attempts_total",
+			Help: "Webhook calls, by outcome: ok or failed."}, []string{"outcome"}),
+		policies: map[string]bool{},
+	}
+	all := []prometheus.Collector{m.requests, m.decisions, m.deciding, m.reloads, m.reloading, m.webhooks, newSurvey(s),
+		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
+		prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "openleash_held_answers",
+			Help: "Long polls and streams that are open."}, func() float64 { return float64(s.waiting.count()) })}
+	for _, c := range append(all, s.cfg.Collectors...) {
+		if err := m.registry.Register(c); err != nil {
+			return nil, err
+		}
+	}
+	return m, nil
+}
+
+func (m *metrics) serve(c *call) error {
+	promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{}).ServeHTTP(c.Response(), c.Request())
+	return nil
+}
+
+// request counts one request. A method that is none of HTTP's is not repeated.
+func (m *metrics) request(method, route string, status int, took time.Duration) {
+	switch method {
+	case "GET", "POST", "PUT", "DELETE", "HEAD", "OPTIONS", "PATCH":
+	default:
+		method = "other"
+	}
+	m.requests.WithLabelValues(method, route, strconv.Itoa(status)).Observe(took.Seconds())
+}
+
+func (m *metrics) decision(a *leash.Answer, took time.Duration) {
+	policy := ""
+	if a.MatchedPolicyID != nil {
+		policy = m.label(*a.MatchedPolicyID)
+	}
+	m.decisions.WithLabelValues(string(a.Result), policy).Inc()
+	m.deciding.Observe(took.Seconds())
+}
+
+// label is the name of a policy, or "other" once there are too many.
+func (m *metrics) label(policy string) string {
+	m.mu.RLock()
+	known, full := m.policies[policy], len(m.policies) >= maxPolicyLabels
+	m.mu.RUnlock()
+	switch {
+	case known:
+		return policy
+	case full:
+		return "other"
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.policies[policy] = true
+	return policy
+}
+
+func (m *metrics) webhook(failure error) {
+	outcome := "ok"
+	if failure != nil {
+		outcome = "failed"
+	}
+	m.webhooks.WithLabelValues(outcome).Inc()
+}
+
+// ReloadPolicies puts what the policy files now say in force, and counts it. Call it when the files
+// may have changed.
+func (s *Server) ReloadPolicies(ctx context.Context) error {
+	began := s.cfg.Clock()
+	report, err := s.svc.ReloadPolicies(ctx)
+	outcome := "ok"
+	switch {
+	case err != nil:
+		outcome = "error"
+	case len(report.Refused) > 0:
+		outcome = "refused"
+	}
+	s.metrics.reloads.WithLabelValues(outcome).Inc()
+	s.metrics.reloading.Observe(s.cfg.Clock().Sub(began).Seconds())
+	return err
+}
+
+// survey counts what stands in the store when metrics are asked for, but not more often than every
+// few seconds.
+type survey struct {
+	server   *Server
+	degraded *prometheus.Desc
+	budgets  *prometheus.Desc
+	queue    *prometheus.Desc
+
+	mu     sync.Mutex
+	at     time.Time
+	counts []count
+}
+
+type count struct {
+	desc  *prometheus.Desc
+	label string
+	n     int
+}
+
+func newSurvey(s *Server) *survey {
+	return &survey{server: s,
+		degraded: prometheus.NewDesc("openleash_policies_degraded", "Owners whose policy files do not compile.", nil, nil),
+		budgets:  prometheus.NewDesc("openleash_budgets", "Budgets of active agents, by state: near (80 % spent) or full.", []string{"state"}, nil),
+		queue:    prometheus.NewDesc("openleash_queue_length", "What waits, by queue: approvals, drafts, webhooks, dead_webhooks.", []string{"queue"}, nil),
+	}
+}
+
+// Describe implements prometheus.Collector.
+func (v *survey) Describe(ch chan<- *prometheus.Desc) {
+	ch <- v.degraded
+	ch <- v.budgets
+	ch <- v.queue
+}
+
+// Collect implements prometheus.Collector.
+func (v *survey) Collect(ch chan<- prometheus.Metric) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if now := v.server.cfg.Clock(); v.counts == nil || now.Sub(v.at).Abs() >= surveyEvery {
+		ctx, cancel := context.WithTimeout(context.Background(), surveyTimeout)
+		defer cancel()
+		counts, err := v.take(ctx)
+		if err != nil {
+			v.server.cfg.Log.Error("counting for metrics", "err", err)
+		}
+		v.at, v.counts = now, counts
+	}
+	for _, c := range v.counts {
+		var labels []string
+		if c.label != "" {
+			labels = []string{c.label}
+		}
+		ch <- prometheus.MustNewConstMetric(c.desc, prometheus.GaugeValue, float64(c.n), labels...)
+	}
+}
+
+func (v *survey) take(ctx context.Context) ([]count, error) {
+	svc := v.server.svc
+	health, err := svc.PolicyHealth(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var near, full, approvals, drafts, waiting, dead int
+	for owner := range health.Revisions {
+		caller := leash.Caller{OwnerID: owner, Admin: true}
+		budgets, err := svc.Budgets(ctx, caller)
+		if err != nil {
+			return nil, err
+		}
+		for _, b := range budgets {
+			switch {
+			case b.Spent >= b.Limit:
+				full++
+			case b.Spent >= b.Limit/100*nearLimit:
+				near++
+			}
+		}
+		pending, err := svc.Approvals(ctx, caller, leash.ApprovalQuery{Status: store.Pending, Limit: maxPage})
+		if err != nil {
+			return nil, err
+		}
+		approvals += len(pending.Items)
+		proposed, err := svc.Drafts(ctx, caller, store.Pending)
+		if err != nil {
+			return nil, err
+		}
+		drafts += len(proposed.Items)
+		deliveries, err := svc.Deliveries(ctx, caller)
+		if err != nil {
+			return nil, err
+		}
+		for _, d := range deliveries {
+			if d.Status == store.Dead {
+				dead++
+			} else {
+				waiting++
+			}
+		}
+	}
+	return []count{{v.degraded, "", len(health.Errors)}, {v.budgets, "near", near}, {v.budgets, "full", full},
+		{v.queue, "approvals", approvals}, {v.queue, "drafts", drafts}, {v.queue, "webhooks", waiting}, {v.queue, "dead_webhooks", dead}}, nil
+}
