@@ -1,0 +1,352 @@
+package compiler
+
+import (
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strconv"
+
+	"github.com/open-policy-agent/opa/v1/ast"
+	"github.com/open-policy-agent/opa/v1/util"
+)
+
+// certain returns expressions that hold together exactly where x is known to be true, or known to be
+// false if negated.
+func (e *emitter) certain(x Expr, negated bool) []*ast.Expr {
+	switch x := x.(type) {
+	case Not:
+		return e.certain(x.Expr, !negated)
+	case All:
+		if negated {
+			return e.either(x.Pos, x.Exprs, true)
+		}
+		return e.each(x.Exprs, false)
+	case Any:
+		if negated {
+			return e.each(x.Exprs, true)
+		}
+		return e.either(x.Pos, x.Exprs, false)
+	}
+	e.at = x.pos()
+	return e.oneOf(x.pos(), e.comparison(x, negated))
+}
+
+// possible returns expressions that hold together exactly where x is not known to be false.
+func (e *emitter) possible(x Expr) []*ast.Expr {
+	if all, ok := x.(All); ok {
+		var out []*ast.Expr
+		for _, part := range all.Exprs {
+			out = append(out, e.possible(part)...)
+		}
+		return out
+	}
+	fails := e.certain(x, true)
+	e.at = x.pos()
+	not := e.helper(x.pos(), [][]*ast.Expr{fails})
+	not.Negated = true
+	return []*ast.Expr{not}
+}
+
+func (e *emitter) each(parts []Expr, negated bool) []*ast.Expr {
+	var out []*ast.Expr
+	for _, p := range parts {
+		out = append(out, e.certain(p, negated)...)
+	}
+	return out
+}
+
+func (e *emitter) either(at Position, parts []Expr, negated bool) []*ast.Expr {
+	bodies := make([][]*ast.Expr, len(parts))
+	for i, p := range parts {
+		bodies[i] = e.certain(p, negated)
+	}
+	return e.oneOf(at, bodies)
+}
+
+// oneOf returns expressions that hold where one of the bodies does.
+func (e *emitter) oneOf(at Position, bodies [][]*ast.Expr) []*ast.Expr {
+	if len(bodies) == 1 {
+		return bodies[0]
+	}
+	return []*ast.Expr{e.helper(at, bodies)}
+}
+
+// helper adds a rule that holds where one of the bodies does, and returns a call of it.
+func (e *emitter) helper(at Position, bodies [][]*ast.Expr) *ast.Expr {
+	e.named++
+	name := ast.Var(fmt.Sprintf("rule_%d_%d", e.rule_, e.named))
+	e.at = at
+	for _, body := range bodies {
+		if len(body) > 0 {
+			e.setAt(body[0].Location)
+		}
+		e.add(&e.helpers, ast.NewHead(name, nil, e.term(ast.Boolean(true))), body)
+	}
+	e.at = at
+	return e.expr(ast.NewExpr(e.term(name)))
+}
+
+func (e *emitter) setAt(l *ast.Location) { e.at = Position{l.File, l.Row, l.Col} }
+
+// comparison returns the alternatives under which a leaf is known to be true, or false if negated.
+func (e *emitter) comparison(x Expr, negated bool) [][]*ast.Expr {
+	switch x := x.(type) {
+	case Match:
+		return e.match(x, negated)
+	case AmountBound:
+		return e.amount(x, negated)
+	case Domains:
+		return e.domains(x, negated)
+	case Schedule:
+		return e.schedule(x, negated)
+	}
+	panic(fmt.Sprintf("no form for %T", x)) // the set of expressions is closed
+}
+
+func (e *emitter) match(m Match, negated bool) [][]*ast.Expr {
+	ref := e.field(m.Path)
+	switch m.Op {
+	case Exists:
+		// The name of a type is defined, and true, for every value that is there.
+		there := e.call(ast.TypeNameBuiltin, ref)
+		there.Negated = m.Negated != negated
+		return one(there)
+	case Regex:
+		hit := e.call(ast.RegexMatch, e.value(m.Values[0]), ref)
+		hit.Negated = negated
+		return one(e.call(ast.IsString, ref), hit)
+	case In, Nin, Eq, Neq:
+		if negated {
+			m.Op = opposite[m.Op]
+		}
+		return e.membership(ref, m)
+	}
+	if negated {
+		m.Op = opposite[m.Op]
+	}
+	return one(e.call(ast.IsNumber, ref), e.call(order[m.Op], ref, e.value(m.Values[0])))
+}
+
+var order = map[Op]*ast.Builtin{Lt: ast.LessThan, Lte: ast.LessThanEq, Gt: ast.GreaterThan, Gte: ast.GreaterThanEq}
+
+// membership: a value that is in the list has a type of the list; one that is not must have one of
+// these types, or it is unknown.
+func (e *emitter) membership(ref *ast.Term, m Match) [][]*ast.Expr {
+	switch m.Op {
+	case Eq:
+		return one(e.call(ast.Equal, ref, e.value(m.Values[0])))
+	case In:
+		return one(e.call(ast.Member, ref, e.set(m.Values...)))
+	case Neq:
+		return one(e.call(typeChecks[m.Values[0].kind()], ref), e.call(ast.NotEqual, ref, e.value(m.Values[0])))
+	}
+	var kinds []string
+	for _, v := range m.Values {
+		if !slices.Contains(kinds, v.kind()) {
+			kinds = append(kinds, v.kind())
+		}
+	}
+	bodies := make([][]*ast.Expr, len(kinds))
+	for i, kind := range kinds {
+		out := e.call(ast.Member, ref, e.set(m.Values...))
+		out.Negated = true
+		bodies[i] = []*ast.Expr{e.call(typeChecks[kind], ref), out}
+	}
+	return bodies
+}
+
+var typeChecks = map[string]*ast.Builtin{"string": ast.IsString, "number": ast.IsNumber, "boolean": ast.IsBoolean, "null": ast.IsNull}
+
+// amount compares a whole number of minor units from 0; anything else is unknown.
+func (e *emitter) amount(a AmountBound, negated bool) [][]*ast.Expr {
+	op := a.Op
+	if negated {
+		op = opposite[op]
+	}
+	ref := e.field(amountPath)
+	return one(
+		e.call(ast.IsNumber, ref),
+		e.call(ast.GreaterThanEq, ref, e.term(ast.Number("0"))),
+		e.call(ast.Equal, e.termCall(ast.Floor, ref), ref),
+		e.call(order[op], ref, e.term(ast.Number(a.Limit))))
+}
+
+// domains: certain where at least one field is given and all that are given fit; certainly not where
+// one that is given does not fit.
+func (e *emitter) domains(d Domains, negated bool) [][]*ast.Expr {
+	e.named++
+	listed := ast.Var(fmt.Sprintf("rule_%d_listed_%d", e.rule_, e.named))
+	name := e.term(ast.Var("name"))
+	lower := e.termCall(ast.Lower, name)
+	add := func(body *ast.Expr) {
+		head := ast.NewHead(listed, nil, e.term(ast.Boolean(true)))
+		head.Args = ast.Args{name.Copy()}
+		e.add(&e.helpers, head, []*ast.Expr{body})
+	}
+	if len(d.Exact) > 0 {
+		var values []Literal
+		for _, s := range d.Exact {
+			values = append(values, Literal{Value: s})
+		}
+		add(e.call(ast.Member, lower, e.set(values...)))
+	}
+	for _, suffix := range d.Suffixes {
+		add(e.call(ast.EndsWith, lower, e.text(suffix)))
+	}
+	if len(d.Exact)+len(d.Suffixes) == 0 {
+		add(e.expr(ast.NewExpr(e.term(ast.Boolean(false))))) // an empty list is an error already
+	}
+	fit := func(p Path, fits bool) []*ast.Expr {
+		ref := e.field(p)
+		hit := e.expr(ast.NewExpr([]*ast.Term{e.term(ast.Ref{ast.NewTerm(listed)}), ref}))
+		hit.Negated = fits == d.Blocked
+		return []*ast.Expr{e.call(ast.IsString, ref), e.call(ast.RegexMatch, e.text(domainForm), ref), hit}
+	}
+	missing := func(p Path) *ast.Expr {
+		x := e.call(ast.TypeNameBuiltin, e.field(p))
+		x.Negated = true
+		return x
+	}
+	a, b := d.Paths[0], d.Paths[1]
+	if negated {
+		return [][]*ast.Expr{fit(a, false), fit(b, false)}
+	}
+	return [][]*ast.Expr{
+		append(fit(a, true), fit(b, true)...),
+		append(fit(a, true), missing(b)),
+		append(fit(b, true), missing(a)),
+	}
+}
+
+// schedule is always known, so its negation is a plain not.
+func (e *emitter) schedule(s Schedule, negated bool) [][]*ast.Expr {
+	bodies := e.times(s)
+	if !negated {
+		return bodies
+	}
+	not := e.helper(s.Pos, bodies)
+	not.Negated = true
+	return one(not)
+}
+
+func (e *emitter) times(s Schedule) [][]*ast.Expr {
+	local := ast.ArrayTerm(e.input("now_ns"), e.text(s.Zone))
+	onDay := func(shift int) []*ast.Expr {
+		if len(s.Days) == 0 {
+			return nil
+		}
+		var names []Literal
+		for _, d := range s.Days {
+			names = append(names, Literal{Value: ((d + 7 + 0) % 7).String()})
+		}
+		if shift != 0 {
+			names = names[:0]
+			for _, d := range s.Days {
+				names = append(names, Literal{Value: ((d + 1) % 7).String()})
+			}
+		}
+		return []*ast.Expr{e.call(ast.Member, e.termCall(ast.Weekday, local.Copy()), e.set(names...))}
+	}
+	if s.Start == 0 && s.End == 0 {
+		return [][]*ast.Expr{onDay(0)}
+	}
+	clock := e.term(ast.Var("clock"))
+	minutes := e.termCall(ast.Plus, e.termCall(ast.Multiply, e.index(clock, 0), e.number(60)), e.index(clock, 1))
+	read := func() *ast.Expr { return e.call(ast.Assign, clock.Copy(), e.termCall(ast.Clock, local.Copy())) }
+	from := func() *ast.Expr { return e.call(ast.GreaterThanEq, minutes.Copy(), e.number(s.Start)) }
+	until := func() *ast.Expr { return e.call(ast.LessThan, minutes.Copy(), e.number(s.End)) }
+	if s.Start < s.End {
+		return [][]*ast.Expr{append(onDay(0), read(), from(), until())}
+	}
+	// Over midnight: what is left of a night belongs to the day on which it began.
+	return [][]*ast.Expr{append(onDay(0), read(), from()), append(onDay(1), read(), until())}
+}
+
+func one(exprs ...*ast.Expr) [][]*ast.Expr { return [][]*ast.Expr{exprs} }
+
+// The builders of nodes; each gets the emitter's position.
+
+func (e *emitter) term(v ast.Value) *ast.Term { return &ast.Term{Value: v, Location: e.location()} }
+
+func (e *emitter) text(s string) *ast.Term { return e.term(ast.String(s)) }
+
+func (e *emitter) number(n int) *ast.Term { return e.term(ast.Number(json.Number(strconv.Itoa(n)))) }
+
+func (e *emitter) variable(name string) *ast.Term { return e.term(ast.Var(name)) }
+
+func (e *emitter) index(t *ast.Term, i int) *ast.Term {
+	return e.term(ast.Ref{t.Copy(), e.number(i)})
+}
+
+func (e *emitter) expr(x *ast.Expr) *ast.Expr {
+	x.Location = e.location()
+	return x
+}
+
+func (e *emitter) call(b *ast.Builtin, args ...*ast.Term) *ast.Expr {
+	copied := make([]*ast.Term, len(args))
+	for i, a := range args {
+		copied[i] = a.Copy()
+	}
+	x := e.expr(b.Expr(copied...))
+	for _, t := range x.Terms.([]*ast.Term) {
+		if t.Location == nil {
+			t.Location = x.Location
+		}
+	}
+	return x
+}
+
+func (e *emitter) termCall(b *ast.Builtin, args ...*ast.Term) *ast.Term {
+	t := b.Call(args...)
+	t.Location = e.location()
+	return t
+}
+
+func (e *emitter) input(name string) *ast.Term { return e.field(Path{name}) }
+
+func (e *emitter) field(p Path) *ast.Term {
+	ref := ast.Ref{e.term(ast.InputRootDocument.Value)}
+	for _, s := range p {
+		switch s := s.(type) {
+		case int:
+			ref = append(ref, e.number(s))
+		case string:
+			ref = append(ref, e.text(s))
+		}
+	}
+	return e.term(ref)
+}
+
+// value keeps the exact text of a number.
+func (e *emitter) value(l Literal) *ast.Term {
+	switch v := l.Value.(type) {
+	case string:
+		return e.text(v)
+	case bool:
+		return e.term(ast.Boolean(v))
+	case json.Number:
+		return e.term(ast.Number(v))
+	default:
+		return e.term(ast.NullValue)
+	}
+}
+
+func (e *emitter) set(values ...Literal) *ast.Term {
+	terms := make([]*ast.Term, len(values))
+	for i, v := range values {
+		terms[i] = e.value(v)
+	}
+	return e.term(ast.NewSet(terms...))
+}
+
+// constant adds "name := value". What it is given is plain data of ours.
+func (e *emitter) constant(name string, value any) {
+	var x any = value
+	if err := util.RoundTrip(&x); err != nil {
+		panic(fmt.Sprintf("encoding %s: %v", name, err))
+	}
+	head := ast.NewHead(ast.Var(name), nil, e.term(ast.MustInterfaceToValue(x)))
+	head.Assign = true
+	e.add(&e.rules, head, nil)
+}

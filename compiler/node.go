@@ -1,0 +1,265 @@
+package compiler
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+
+	"gopkg.in/yaml.v3"
+)
+
+// reader walks the nodes of one file and collects what is wrong with them.
+type reader struct {
+	file string
+	ds   Diagnostics
+}
+
+func (r *reader) at(n *yaml.Node) Position { return Position{r.file, max(n.Line, 1), max(n.Column, 1)} }
+
+func (r *reader) errorf(n *yaml.Node, code, format string, args ...any) {
+	r.ds = append(r.ds, Diagnostic{Code: code, Pos: r.at(n), Message: fmt.Sprintf(format, args...)})
+}
+
+// unknown reports a word, with the one that was probably meant.
+func (r *reader) unknown(n *yaml.Node, code string, err error) {
+	d := Diagnostic{Code: code, Pos: r.at(n), Message: err.Error()}
+	var w *unknownWord
+	if errors.As(err, &w) {
+		d.Suggestion = w.suggestion()
+	}
+	r.ds = append(r.ds, d)
+}
+
+// document parses the one document of a file and refuses what no policy needs.
+func (r *reader) document(src []byte) *yaml.Node {
+	top := &yaml.Node{Line: 1, Column: 1}
+	if len(src) > MaxFile {
+		r.errorf(top, "file_too_large", "a policy file is at most %d bytes", MaxFile)
+		return nil
+	}
+	if i := invalidUTF8(src); i >= 0 {
+		r.errorf(place(src, i), "invalid_utf8", "the file is not valid UTF-8 here")
+		return nil
+	}
+	dec := yaml.NewDecoder(bytes.NewReader(src))
+	var doc yaml.Node
+	switch err := dec.Decode(&doc); {
+	case errors.Is(err, io.EOF):
+		r.errorf(top, "empty_file", "the file is empty; a policy needs rules")
+		return nil
+	case err != nil:
+		r.yamlError(err)
+		return nil
+	}
+	var second yaml.Node
+	if err := dec.Decode(&second); err == nil {
+		r.errorf(&second, "several_documents", "a file holds one policy; put the next one into a file of its own")
+	} else if !errors.Is(err, io.EOF) {
+		r.yamlError(err)
+	}
+	if !r.plain(doc.Content[0], 0) || len(r.ds) > 0 {
+		return nil
+	}
+	return doc.Content[0]
+}
+
+func invalidUTF8(src []byte) int {
+	for i := 0; i < len(src); {
+		c, size := utf8.DecodeRune(src[i:])
+		if c == utf8.RuneError && size == 1 {
+			return i
+		}
+		i += size
+	}
+	return -1
+}
+
+func place(src []byte, offset int) *yaml.Node {
+	before := src[:offset]
+	return &yaml.Node{Line: bytes.Count(before, []byte("\n")) + 1, Column: offset - bytes.LastIndexByte(before, '\n')}
+}
+
+var yamlLine = regexp.MustCompile(`^yaml: (?:line (\d+): )?(.*)$`)
+
+func (r *reader) yamlError(err error) {
+	n := &yaml.Node{Line: 1, Column: 1}
+	msg, _, _ := strings.Cut(err.Error(), "\n")
+	if m := yamlLine.FindStringSubmatch(msg); m != nil {
+		if line, err := strconv.Atoi(m[1]); err == nil {
+			n.Line = line
+		}
+		msg = m[2]
+	}
+	r.errorf(n, "invalid_yaml", "%s", msg)
+}
+
+// plain refuses aliases, anchors, tags and depth, once for the whole tree.
+func (r *reader) plain(n *yaml.Node, depth int) bool {
+	switch {
+	case depth > MaxDepth:
+		r.errorf(n, "too_deep", "nested deeper than %d", MaxDepth)
+		return false
+	case n.Kind == yaml.AliasNode || n.Anchor != "":
+		r.errorf(n, "anchor", "anchors and aliases are not allowed in a policy; write it out")
+		return false
+	case n.Style&yaml.TaggedStyle != 0:
+		r.errorf(n, "tag", "tags such as %s are not allowed in a policy", n.Tag)
+		return false
+	}
+	ok := true
+	for _, c := range n.Content {
+		ok = r.plain(c, depth+1) && ok
+		if len(r.ds) > 100 {
+			return false
+		}
+	}
+	return ok
+}
+
+// field is one key of a mapping and what reads its value.
+type field struct {
+	name string
+	read func(n *yaml.Node)
+}
+
+// mapping reads a mapping key by key. noun names it in errors.
+func (r *reader) mapping(n *yaml.Node, noun string, fields ...field) (seen map[string]*yaml.Node, ok bool) {
+	if n.Kind != yaml.MappingNode {
+		r.errorf(n, "wrong_type", "%s must be a mapping, with keys and values", noun)
+		return nil, false
+	}
+	seen = make(map[string]*yaml.Node, len(n.Content)/2)
+	for i := 0; i+1 < len(n.Content); i += 2 {
+		key, value := n.Content[i], n.Content[i+1]
+		if key.Kind != yaml.ScalarNode || key.ShortTag() != "!!str" {
+			r.errorf(key, "wrong_key", "a key must be a plain word")
+			continue
+		}
+		if seen[key.Value] != nil {
+			r.errorf(key, "duplicate_key", "the key %q stands twice", key.Value)
+			continue
+		}
+		seen[key.Value] = key
+		j := slices.IndexFunc(fields, func(f field) bool { return f.name == key.Value })
+		if j < 0 {
+			known := make([]string, len(fields))
+			for i, f := range fields {
+				known[i] = f.name
+			}
+			r.unknown(key, "unknown_key", &unknownWord{what: "key of " + noun, word: key.Value, known: known})
+			continue
+		}
+		fields[j].read(value)
+	}
+	return seen, true
+}
+
+// list reads each element of a list; with single, one element may stand without a list.
+func (r *reader) list(n *yaml.Node, noun string, single bool, read func(n *yaml.Node)) {
+	switch {
+	case n.Kind == yaml.SequenceNode && len(n.Content) > MaxList:
+		r.errorf(n, "list_too_long", "%s has at most %d elements", noun, MaxList)
+	case n.Kind == yaml.SequenceNode && len(n.Content) == 0:
+		r.errorf(n, "empty_list", "%s is empty", noun)
+	case n.Kind == yaml.SequenceNode:
+		for _, c := range n.Content {
+			read(c)
+		}
+	case single:
+		read(n)
+	default:
+		r.errorf(n, "wrong_type", "%s must be a list", noun)
+	}
+}
+
+// text reads a string.
+func (r *reader) text(n *yaml.Node, noun string) (string, bool) {
+	if n.Kind != yaml.ScalarNode || n.ShortTag() != "!!str" {
+		r.errorf(n, "wrong_type", "%s must be text; put it in quotes", noun)
+		return "", false
+	}
+	return n.Value, true
+}
+
+// word reads one of the known words; fold ignores case.
+func (r *reader) word(n *yaml.Node, noun, code string, fold bool, known ...string) (string, bool) {
+	s, ok := r.text(n, noun)
+	if !ok {
+		return "", false
+	}
+	for _, k := range known {
+		if s == k || fold && strings.EqualFold(s, k) {
+			return k, true
+		}
+	}
+	r.unknown(n, code, &unknownWord{what: noun, word: s, known: known})
+	return "", false
+}
+
+func (r *reader) boolean(n *yaml.Node, noun string) (bool, bool) {
+	if n.Kind != yaml.ScalarNode || n.ShortTag() != "!!bool" {
+		r.errorf(n, "wrong_type", "%s must be true or false", noun)
+		return false, false
+	}
+	return strings.EqualFold(n.Value, "true"), true
+}
+
+// integer reads a whole number from low to high.
+func (r *reader) integer(n *yaml.Node, noun string, low, high int64) (int64, bool) {
+	num, ok := r.number(n, noun)
+	if !ok {
+		return 0, false
+	}
+	i, err := strconv.ParseInt(num.String(), 10, 64)
+	if err != nil || i < low || i > high {
+		r.errorf(n, "out_of_range", "%s must be a whole number from %d to %d", noun, low, high)
+		return 0, false
+	}
+	return i, true
+}
+
+// number reads an exact decimal.
+func (r *reader) number(n *yaml.Node, noun string) (json.Number, bool) {
+	if n.Kind != yaml.ScalarNode || (n.ShortTag() != "!!int" && n.ShortTag() != "!!float") {
+		r.errorf(n, "wrong_type", "%s must be a number, without quotes", noun)
+		return "", false
+	}
+	if err := checkNumber(n.Value); err != nil {
+		r.errorf(n, "invalid_number", "%v", err)
+		return "", false
+	}
+	return json.Number(n.Value), true
+}
+
+// literal reads a value to compare with.
+func (r *reader) literal(n *yaml.Node) (Literal, bool) {
+	l := Literal{Pos: r.at(n)}
+	if n.Kind != yaml.ScalarNode {
+		r.errorf(n, "wrong_type", "a value must be text, a number, true, false or null")
+		return l, false
+	}
+	switch n.ShortTag() {
+	case "!!str":
+		l.Value = n.Value
+	case "!!bool":
+		l.Value = strings.EqualFold(n.Value, "true")
+	case "!!null":
+	case "!!int", "!!float":
+		num, ok := r.number(n, "a value")
+		if !ok {
+			return l, false
+		}
+		l.Value = num
+	default:
+		r.errorf(n, "wrong_type", "a value of this kind must be put in quotes")
+		return l, false
+	}
+	return l, true
+}

@@ -1,0 +1,129 @@
+package compiler
+
+import (
+	"encoding/json"
+	"time"
+)
+
+// Header is what a policy says of itself.
+type Header struct {
+	ID          string
+	Name        string
+	Description string
+	Enabled     bool
+	Owner       string   // usr_…; empty for the only owner
+	Agents      []string // agent_ids that it applies to
+	Groups      []string // groups that it applies to; with Agents empty too, all agents of the owner
+	Guardrail   bool
+	Rank        int
+}
+
+// DefaultRank is that of a policy that names none.
+const DefaultRank = 100
+
+// Policy is one checked file.
+type Policy struct {
+	Header
+	File       string
+	Default    Default
+	HasDefault bool // the file names a default
+	Rules      []Rule
+	Budgets    []Budget
+}
+
+// Default is what a policy says when no rule of any layer matches.
+type Default string
+
+// The defaults; the zero value denies.
+const (
+	DefaultDeny            Default = "deny"
+	DefaultAllow           Default = "allow"
+	DefaultRequireApproval Default = "require_approval"
+	DefaultPassthrough     Default = "passthrough"
+)
+
+// Effect is what a rule says. The zero value denies.
+type Effect int
+
+// The effects. A rule that requires something allows, with an obligation.
+const (
+	Deny Effect = iota
+	Allow
+)
+
+func (e Effect) String() string {
+	if e == Allow {
+		return "allow"
+	}
+	return "deny"
+}
+
+// The types of obligations.
+const (
+	HumanApproval           = "HUMAN_APPROVAL"
+	StepUpAuth              = "STEP_UP_AUTH"
+	Deposit                 = "DEPOSIT"
+	CounterpartyAttestation = "COUNTERPARTY_ATTESTATION"
+)
+
+// Obligation is what must hold for an allow to stand.
+type Obligation struct {
+	Type   string          `json:"type"`
+	Params json.RawMessage `json:"params,omitempty"` // a JSON object
+}
+
+// ProofSpec says whether an allow carries a proof, and how long it lives.
+type ProofSpec struct {
+	Required   bool `json:"required"`
+	TTLSeconds int  `json:"ttl_seconds,omitempty"` // 0: the server's default
+}
+
+// Rule is one rule of a policy.
+type Rule struct {
+	ID           string
+	Effect       Effect
+	Description  string
+	Actions      []string // patterns: exact, prefix.* or *
+	When         Expr     // when and conditions; nil always holds
+	Constraints  Expr     // nil always holds
+	MinAssurance string   // LOW, SUBSTANTIAL, HIGH; empty for none
+	Obligations  []Obligation
+	Proof        ProofSpec
+	// Fields are those that the rule looks at, with the types it needs.
+	Fields []FieldRef
+	Pos    Position
+}
+
+// FieldRef is a field that a rule looks at.
+type FieldRef struct {
+	Path Path
+	Type string // number, string, boolean, null, any, amount or domain
+}
+
+// Budget is a cap on cumulative spending or actions.
+type Budget struct {
+	ID        string        `json:"id"`
+	Limit     int64         `json:"limit"` // minor units, or actions
+	Currency  string        `json:"currency,omitempty"`
+	Measure   string        `json:"measure"` // amount or count
+	Amount    Path          `json:"-"`       // where the amount stands
+	Calendar  string        `json:"calendar,omitempty"`
+	Sliding   time.Duration `json:"-"`
+	Zone      string        `json:"timezone,omitempty"`
+	WeekStart time.Weekday  `json:"-"`
+	Per       string        `json:"per"` // agent, owner or group
+	Actions   []string      `json:"actions"`
+	OnExceed  string        `json:"on_exceed"` // deny or require_approval
+	AlertAt   []int         `json:"alert_at,omitempty"`
+	Pos       Position      `json:"-"`
+}
+
+// Limits on what one file may hold.
+const (
+	MaxFile     = 1 << 20 // bytes
+	MaxRules    = 5000
+	MaxBudgets  = 100
+	MaxDepth    = 32
+	MaxList     = 10_000 // elements of one list
+	MaxProofTTL = 3600   // seconds
+)
