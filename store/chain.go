@@ -131,8 +131,8 @@ func (l *parsedLine) payload() (t *payloadTree, action []byte, start, end int, e
 		return nil, nil, 0, 0, err
 	}
 	if salt := l.get("salt"); salt != nil {
-		if t.salts != nil || redacted != nil {
-			return nil, nil, 0, 0, errors.New("a salt for all and salts for some")
+		if t.salts != nil || redacted != nil || t.leaves == 0 {
+			return nil, nil, 0, 0, errors.New("a salt that salts nothing, or only some")
 		}
 		b, err := strict64.DecodeString(string(salt[1 : len(salt)-1]))
 		if err != nil || len(b) != saltSize {

@@ -18,6 +18,15 @@ type Hash [sha256.Size]byte
 
 func (h Hash) String() string { return hex.EncodeToString(h[:]) }
 
+// ParseHash reads a Hash in lower-case hex.
+func ParseHash(s string) (h Hash, err error) {
+	b, err := hex.DecodeString(s)
+	if err != nil || len(b) != len(h) || hex.EncodeToString(b) != s {
+		return h, fmt.Errorf("%q is no SHA-256 in hex", s)
+	}
+	return Hash(b), nil
+}
+
 // MaxLine bounds one line of the log, in bytes: a policy's text is the largest thing in it.
 const MaxLine = 4 << 20
 
@@ -115,6 +124,9 @@ func (x *Encoded) action(action []byte, redact []string, random io.Reader) error
 
 // appendProof writes what is needed to check the commitment, each member with the comma behind.
 func (t *payloadTree) appendProof(dst []byte) ([]byte, error) {
+	if t.salt != nil && t.leaves == 0 {
+		return dst, nil // nothing is salted, and every byte of a line must matter
+	}
 	if t.salt != nil {
 		dst = append(dst, `"salt":"`...)
 		dst = strict64.AppendEncode(dst, t.salt)

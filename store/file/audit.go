@@ -57,7 +57,7 @@ func (s *Store) Audit(ctx context.Context, q store.AuditQuery) (store.AuditPage,
 // lines it ends, and *left is then minus the sequence number to go on from.
 func (s *Store) newestFirst(ctx context.Context, q store.AuditQuery, next uint64, left *int) iter.Seq2[store.Entry, error] {
 	f := s.log.hasher.filter(&q)
-	text := bytes.ToLower([]byte(q.Text))
+	text := lower(q.Text)
 	return func(yield func(store.Entry, error) bool) {
 		for next > 0 {
 			if err := ctx.Err(); err != nil {
@@ -95,6 +95,8 @@ func (s *Store) newestFirst(ctx context.Context, q store.AuditQuery, next uint64
 		}
 	}
 }
+
+func lower(text string) []byte { return bytes.ToLower([]byte(text)) }
 
 // matching reads an entry and says whether it is really what the query asks for.
 func (g *segment) matching(place int, q *store.AuditQuery, text []byte) (store.Entry, bool, error) {

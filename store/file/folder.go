@@ -165,6 +165,12 @@ func (s *Store) readPolicy(path string) (store.Record, error) {
 	if checkPolicyPath(path) != nil {
 		return nil, store.ErrNotFound
 	}
+	if w, ok := s.policyWrites()[path]; ok {
+		if w.Remove {
+			return nil, store.ErrNotFound
+		}
+		return store.PolicyFile{Path: path, Text: w.Content}, nil
+	}
 	text, err := os.ReadFile(s.fileOf(store.KindPolicy, path))
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, store.ErrNotFound
@@ -213,6 +219,11 @@ func (s *Store) listPolicies() ([]store.Record, error) {
 	})
 	if err != nil {
 		return nil, fmt.Errorf("reading the policies: %w", err)
+	}
+	for path, w := range s.policyWrites() {
+		if !w.Remove && !slices.ContainsFunc(out, func(r store.Record) bool { return r.Key() == path }) {
+			out = append(out, store.PolicyFile{Path: path, Text: w.Content})
+		}
 	}
 	slices.SortFunc(out, func(a, b store.Record) int { return strings.Compare(a.Key(), b.Key()) })
 	return out, nil

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"strings"
 )
 
 // Private material is for the process's user alone.
@@ -62,9 +63,9 @@ func (osDisk) SyncDir(name string) error {
 	return errors.Join(d.Sync(), d.Close())
 }
 
-// tempSuffix marks files that are not in their place yet; ShouldIgnore-like rules of editors' files
-// hold for them too, as their names begin with a dot.
-const tempSuffix = ".tmp"
+// tempSuffix ends the names of files that are not in their place yet. They begin with a dot, so that
+// nobody takes one for a policy.
+const tempSuffix = ".openleash-tmp"
 
 func tempName(name string) string {
 	return filepath.Join(filepath.Dir(name), "."+filepath.Base(name)+tempSuffix)
@@ -110,4 +111,17 @@ func ignoreMissing(err error) error {
 		return nil
 	}
 	return err
+}
+
+// removeTemps removes what a crash left of files that did not get to their place.
+func removeTemps(d disk, dir string) error {
+	return filepath.WalkDir(dir, func(name string, e fs.DirEntry, err error) error {
+		if err != nil {
+			return ignoreMissing(err)
+		}
+		if !e.IsDir() && strings.HasPrefix(e.Name(), ".") && strings.HasSuffix(e.Name(), tempSuffix) {
+			return ignoreMissing(d.Remove(name))
+		}
+		return nil
+	})
 }

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 
 	"github.com/openleash/openleash-go/store"
 )
@@ -84,7 +85,7 @@ func (s *Store) perform(in *intent) error {
 			return errors.Join(unavailable(err), s.finish())
 		}
 	}
-	s.unfinished = in
+	s.unfinished.Store(in)
 	if err := s.finish(); err != nil {
 		s.opts.Log.Error("the journal is not written through; the next change tries again", "err", err)
 	}
@@ -93,19 +94,21 @@ func (s *Store) perform(in *intent) error {
 
 // finish writes through what an earlier transaction left in the journal.
 func (s *Store) finish() error {
-	if in := s.unfinished; in != nil {
+	in := s.unfinished.Load()
+	if in != nil {
 		for _, w := range in.Writes {
 			if err := s.write(w); err != nil {
 				return err
 			}
 		}
 	}
-	if s.unfinished != nil || s.abandoned {
+	if in != nil || s.abandoned {
 		if err := removeFile(s.disk, filepath.Join(s.dir, journalFile)); err != nil {
 			return err
 		}
 	}
-	s.unfinished, s.abandoned = nil, false
+	s.unfinished.Store(nil)
+	s.abandoned = false
 	return nil
 }
 
@@ -118,6 +121,21 @@ func (s *Store) write(w write) error {
 		return err
 	}
 	return replaceFile(s.disk, name, w.Content)
+}
+
+// policyWrites are the policies that are committed and not on disk yet, by path.
+func (s *Store) policyWrites() map[string]write {
+	in := s.unfinished.Load()
+	if in == nil {
+		return nil
+	}
+	out := make(map[string]write)
+	for _, w := range in.Writes {
+		if path, ok := strings.CutPrefix(w.Path, policyFolder+"/"); ok {
+			out[path] = w
+		}
+	}
+	return out
 }
 
 // writes says which files change, and to what.
@@ -193,7 +211,7 @@ func (s *Store) recoverIntent() error {
 			return err
 		}
 	}
-	s.unfinished = &in
+	s.unfinished.Store(&in)
 	return s.finish()
 }
 

@@ -39,6 +39,7 @@ type auditLog struct {
 	segments   []*segment // the active one last
 
 	wake    chan struct{}
+	asks    chan func() // to be done between two batches
 	stopped chan struct{}
 
 	// What follows belongs to the goroutine that writes.
@@ -151,26 +152,51 @@ func (l *auditLog) last() uint64 {
 // run writes batches until the log is closed and all is written.
 func (l *auditLog) run() {
 	defer close(l.stopped)
-	for range l.wake {
-		for {
-			l.mu.Lock()
-			b := l.queue
-			if len(b.items) == 0 {
-				closed := l.closed
-				l.mu.Unlock()
-				if closed {
-					return
-				}
-				break
-			}
-			l.writing, l.queue = b, newBatch(b.first+uint64(len(b.items)))
-			l.mu.Unlock()
+	for {
+		select {
+		case <-l.wake:
+		case do := <-l.asks:
+			do()
+		}
+		for b := l.take(); b != nil; b = l.take() {
 			if err := l.write(b); err != nil {
 				l.fail(b, err)
 			} else {
 				l.publish(b)
 			}
 		}
+		if l.ended() {
+			return
+		}
+	}
+}
+
+// take begins to write what is queued; nil if nothing is.
+func (l *auditLog) take() *batch {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	b := l.queue
+	if len(b.items) == 0 {
+		return nil
+	}
+	l.writing, l.queue = b, newBatch(b.first+uint64(len(b.items)))
+	return b
+}
+
+func (l *auditLog) ended() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.closed && len(l.queue.items) == 0
+}
+
+// ask has something done between two batches, by the goroutine that writes.
+func (l *auditLog) ask(do func() error) error {
+	done := make(chan error, 1)
+	select {
+	case l.asks <- func() { done <- do() }:
+		return <-done
+	case <-l.stopped:
+		return errClosed
 	}
 }
 

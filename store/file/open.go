@@ -26,28 +26,25 @@ func (s *Store) openLog(ctx context.Context) (*recovered, error) {
 	l := &auditLog{
 		dir: s.dir, disk: s.disk, random: s.opts.Random, redact: s.opts.Redact, segmentSize: s.opts.SegmentSize,
 		openSegment: s.openSegment, ledger: store.NewLedger(),
-		wake: make(chan struct{}, 1), stopped: make(chan struct{}),
+		wake: make(chan struct{}, 1), asks: make(chan func()), stopped: make(chan struct{}),
 	}
 	s.log = l
 	if err := s.loadKey(); err != nil {
 		return nil, err
 	}
-	paths, err := listSegments(s.dir)
+	if err := s.openSegments(); err != nil {
+		return nil, errors.Join(err, l.closeFiles())
+	}
+	chain, err := s.loadSnapshot()
 	if err != nil {
-		return nil, err
+		return nil, errors.Join(err, l.closeFiles())
 	}
 	var rec *recovered
-	var chain store.Chain
-	for i, path := range paths {
+	for i := 0; i < len(l.segments); i++ {
 		if err := ctx.Err(); err != nil {
-			return nil, err
-		}
-		g, err := s.openSegment(path, i+1, chain.Seq+1)
-		if err != nil {
 			return nil, errors.Join(err, l.closeFiles())
 		}
-		l.segments = append(l.segments, g)
-		if rec, err = s.replaySegment(g, &chain, i == len(paths)-1); err != nil {
+		if rec, err = s.replaySegment(l.segments[i], &chain, i == len(l.segments)-1); err != nil {
 			return nil, errors.Join(err, l.closeFiles())
 		}
 	}
@@ -56,29 +53,64 @@ func (s *Store) openLog(ctx context.Context) (*recovered, error) {
 	return rec, nil
 }
 
-// replaySegment folds one segment.
-func (s *Store) replaySegment(g *segment, chain *store.Chain, last bool) (*recovered, error) {
+// openSegments opens the files of the log and takes from the index what fits them.
+func (s *Store) openSegments() error {
 	l := s.log
-	if err := g.index.Truncate(0); err != nil {
-		return nil, err
+	paths, err := listSegments(s.dir)
+	if err != nil {
+		return err
 	}
-	line := 0
-	end, err := g.scan(0, func(b []byte, offset int64) error {
-		line++
-		if err := chain.Next(b); err != nil {
-			return s.corrupt(g, line, offset, err)
-		}
-		e, err := store.DecodeLine(b)
+	first := uint64(1)
+	for i, path := range paths {
+		g, err := s.openSegment(path, i+1, first)
 		if err != nil {
+			return err
+		}
+		l.segments = append(l.segments, g)
+		if i > 0 && !l.segments[i-1].whole() {
+			// Where this one begins is known only when the one before was read.
+			if err := g.index.Truncate(0); err != nil {
+				return fmt.Errorf("resetting an index: %w", err)
+			}
+			continue
+		}
+		if err := g.loadIndex(&l.hasher); err != nil {
+			return err
+		}
+		for place := 0; place < g.count(); place += chunk {
+			rs, err := g.records(place, chunk)
+			if err != nil {
+				return err
+			}
+			for j := range rs {
+				l.insert(first+uint64(place+j), &rs[j])
+			}
+		}
+		first += uint64(g.count())
+	}
+	return nil
+}
+
+// replaySegment folds what comes after chain in one segment, and indexes what is not yet.
+func (s *Store) replaySegment(g *segment, chain *store.Chain, last bool) (*recovered, error) {
+	if n := g.count(); n == 0 {
+		g.first = chain.Seq + 1
+	} else if chain.Seq >= g.first+uint64(n)-1 && g.whole() {
+		return nil, nil
+	}
+	from, line := int64(0), 0
+	if chain.Seq >= g.first {
+		rs, err := g.records(int(chain.Seq-g.first), 1)
+		if err != nil || len(rs) == 0 {
+			return nil, errors.Join(errIndex, err)
+		}
+		from, line = rs[0].offset+int64(rs[0].length), int(chain.Seq-g.first)+1
+	}
+	end, err := g.scan(from, func(b []byte, offset int64) error {
+		line++
+		if err := s.replayLine(g, chain, b, offset); err != nil {
 			return s.corrupt(g, line, offset, err)
 		}
-		if err := l.ledger.Replay(&e); err != nil {
-			return s.corrupt(g, line, offset, err)
-		}
-		r := l.hasher.describe(&e)
-		r.offset, r.length = offset, uint32(len(b)+1)
-		l.insert(e.Seq, &r)
-		g.add([]record{r})
 		return nil
 	})
 	if err != nil {
@@ -91,10 +123,46 @@ func (s *Store) replaySegment(g *segment, chain *store.Chain, last bool) (*recov
 	if !last {
 		return nil, s.corrupt(g, line+1, end, errors.New("the file ends in the middle of a line"))
 	}
+	return s.cut(g, *chain, line+1, end, info.Size())
+}
+
+func (s *Store) replayLine(g *segment, chain *store.Chain, b []byte, offset int64) error {
+	if err := chain.Next(b); err != nil {
+		return err
+	}
+	e, err := store.DecodeLine(b)
+	if err != nil {
+		return err
+	}
+	if err := s.log.ledger.Replay(&e); err != nil {
+		return err
+	}
+	if e.Seq < g.first+uint64(g.count()) {
+		return nil // the index has it
+	}
+	r := s.log.hasher.describe(&e)
+	r.offset, r.length = offset, uint32(len(b)+1)
+	s.log.insert(e.Seq, &r)
+	g.add([]record{r})
+	return nil
+}
+
+// cut removes a torn last line, which a crash left before its fsync. A line that is whole but for
+// its newline was not torn but changed: it may have been answered.
+func (s *Store) cut(g *segment, chain store.Chain, line int, end, size int64) (*recovered, error) {
+	if size-end <= store.MaxLine {
+		tail := make([]byte, size-end)
+		if _, err := g.lines.ReadAt(tail, end); err != nil {
+			return nil, fmt.Errorf("reading a torn line: %w", err)
+		}
+		if chain.Next(tail[:len(tail)-1]) == nil {
+			return nil, s.corrupt(g, line, end, errors.New("its newline was changed into something else"))
+		}
+	}
 	if err := os.Truncate(g.path, end); err != nil {
 		return nil, fmt.Errorf("cutting off a torn line: %w", err)
 	}
-	return &recovered{File: filepath.Base(g.path), Bytes: info.Size() - end, At: end}, nil
+	return &recovered{File: filepath.Base(g.path), Bytes: size - end, At: end}, nil
 }
 
 // corrupt says where a log does not hold, and how to go on.

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -28,6 +27,8 @@ var sealedName = regexp.MustCompile(`^audit\.log\.([0-9]{6,})\.jsonl$`)
 type segment struct {
 	number int    // from 1
 	first  uint64 // sequence number of its first entry
+
+	flushing sync.Mutex // one flush, or rewrite, at a time
 
 	mu      sync.RWMutex
 	path    string
@@ -57,6 +58,10 @@ func (g *segment) add(rs []record) {
 func (g *segment) records(first, n int) ([]record, error) {
 	g.mu.RLock()
 	defer g.mu.RUnlock()
+	return g.recordsLocked(first, n)
+}
+
+func (g *segment) recordsLocked(first, n int) ([]record, error) {
 	n = min(n, g.flushed+len(g.tail)-first)
 	if n <= 0 {
 		return nil, nil
@@ -72,24 +77,20 @@ func (g *segment) records(first, n int) ([]record, error) {
 	return append(out, g.tail[:n-fromFile]...), nil
 }
 
-// line reads one line, without its newline. It takes the record anew, as a redaction moves lines.
+// line reads one line, without its newline.
 func (g *segment) line(place int) ([]byte, error) {
-	rs, err := g.records(place, 1)
+	g.mu.RLock()
+	defer g.mu.RUnlock()
+	rs, err := g.recordsLocked(place, 1)
 	if err != nil {
 		return nil, err
 	}
 	if len(rs) == 0 {
 		return nil, store.ErrNotFound
 	}
-	return g.read(place, &rs[0])
-}
-
-func (g *segment) read(place int, r *record) ([]byte, error) {
-	g.mu.RLock()
-	defer g.mu.RUnlock()
-	b := make([]byte, r.length)
-	if _, err := g.lines.ReadAt(b, r.offset); err != nil {
-		return nil, fmt.Errorf("reading %s at byte %d: %w", filepath.Base(g.path), r.offset, err)
+	b := make([]byte, rs[0].length)
+	if _, err := g.lines.ReadAt(b, rs[0].offset); err != nil {
+		return nil, fmt.Errorf("reading %s at byte %d: %w", filepath.Base(g.path), rs[0].offset, err)
 	}
 	if n := len(b); n == 0 || b[n-1] != '\n' {
 		return nil, fmt.Errorf("%s line %d: %w: it does not end where it did", filepath.Base(g.path), place+1, store.ErrBroken)
@@ -99,6 +100,12 @@ func (g *segment) read(place int, r *record) ([]byte, error) {
 
 // flush writes the tail of the index to its file. A failure costs memory and a rebuild, no more.
 func (g *segment) flush() error {
+	g.flushing.Lock()
+	defer g.flushing.Unlock()
+	return g.flushLocked()
+}
+
+func (g *segment) flushLocked() error {
 	g.mu.RLock()
 	from, tail := g.flushed, slices.Clone(g.tail)
 	g.mu.RUnlock()
@@ -168,12 +175,12 @@ func (s *Store) indexFile(number int) string {
 	return filepath.Join(s.dir, cacheFolder, fmt.Sprintf("%06d.index", number))
 }
 
-// loadIndex takes the records of the index file that fit the lines, and hands each on. What does
-// not fit is left for a scan to put right.
-func (g *segment) loadIndex(each func(seq uint64, r *record)) error {
+// loadIndex takes the records of the index file that fit the lines. What does not fit is dropped,
+// for a scan to put right.
+func (g *segment) loadIndex(h *hasher) error {
 	info, err := g.lines.Stat()
 	if err != nil {
-		return err
+		return fmt.Errorf("opening the log: %w", err)
 	}
 	br := bufio.NewReaderSize(io.NewSectionReader(g.index, 0, 1<<62), 1<<18)
 	var buf [recordSize]byte
@@ -186,10 +193,42 @@ func (g *segment) loadIndex(each func(seq uint64, r *record)) error {
 			break
 		}
 		g.size += int64(r.length)
-		each(g.first+uint64(g.flushed), &r)
 		g.flushed++
 	}
+	if g.flushed > 0 && !g.lastFits(h) {
+		g.flushed, g.size = 0, 0 // of another log
+	}
+	if err := g.index.Truncate(int64(g.flushed) * recordSize); err != nil {
+		return fmt.Errorf("opening the index: %w", err)
+	}
 	return nil
+}
+
+// lastFits compares the last record of the index with its line.
+func (g *segment) lastFits(h *hasher) bool {
+	rs, err := g.records(g.flushed-1, 1)
+	if err != nil {
+		return false
+	}
+	line, err := g.line(g.flushed - 1)
+	if err != nil {
+		return false
+	}
+	e, err := store.DecodeLine(line)
+	if err != nil {
+		return false
+	}
+	want := h.describe(&e)
+	want.offset, want.length = rs[0].offset, rs[0].length
+	return want == rs[0] && e.Seq == g.first+uint64(g.flushed-1)
+}
+
+// whole says whether the index knows every byte of the lines.
+func (g *segment) whole() bool {
+	info, err := g.lines.Stat()
+	g.mu.RLock()
+	defer g.mu.RUnlock()
+	return err == nil && info.Size() == g.size
 }
 
 // scan reads the lines behind what the index knows and hands each on, without its newline. It stops
@@ -223,9 +262,4 @@ func readLine(br *bufio.Reader) ([]byte, error) {
 		long = append(long, line...)
 	}
 	return long, err
-}
-
-func exists(path string) bool {
-	_, err := os.Stat(path)
-	return !errors.Is(err, fs.ErrNotExist)
 }

@@ -13,6 +13,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/gofrs/flock"
@@ -32,6 +33,12 @@ type Options struct {
 	Redact []string
 	// SegmentSize is the size in bytes at which the log goes on in a new file: 256 MiB.
 	SegmentSize int64
+	// Signer signs checkpoints of the log; none by default. See SetSigner.
+	Signer store.Signer
+	// CheckpointEvery is the number of entries after which one is signed: 10,000.
+	CheckpointEvery int
+	// CheckpointInterval is the time after which one is signed if there are new entries: 10 min.
+	CheckpointInterval time.Duration
 	// Nonces bounds how many nonces are remembered: 8 Mi, which is 600 s of 14,000 requests a second.
 	Nonces int
 
@@ -50,11 +57,24 @@ type Store struct {
 	log     *auditLog
 	nonces  *nonces
 
-	update     sync.Mutex // held by a transaction; guards what follows
-	unfinished *intent    // committed, and not all of it written through
-	abandoned  bool       // the journal holds what is not to happen
+	update     sync.Mutex             // held by a transaction
+	unfinished atomic.Pointer[intent] // committed, and not all of it written through
+	abandoned  bool                   // the journal holds what is not to happen
 
-	settling stripes
+	settling  stripes
+	redacting sync.Mutex
+
+	signerMu sync.Mutex
+	signer   store.Signer
+
+	// What follows up to kept belongs to the keeper.
+	snapshotAt     uint64
+	checkpointAt   uint64 // the last entry that needs no new checkpoint
+	checkpointTime time.Time
+
+	kept chan struct{} // closed when the keeper has ended
+	stop context.CancelFunc
+
 	closing  sync.Once
 	closeErr error
 }
@@ -74,6 +94,12 @@ func Open(ctx context.Context, dir string, opts Options) (*Store, error) {
 	if opts.Nonces <= 0 {
 		opts.Nonces = 8 << 20
 	}
+	if opts.CheckpointEvery <= 0 {
+		opts.CheckpointEvery = 10_000
+	}
+	if opts.CheckpointInterval <= 0 {
+		opts.CheckpointInterval = 10 * time.Minute
+	}
 	if opts.disk == nil {
 		opts.disk = osDisk{}
 	}
@@ -86,7 +112,7 @@ func Open(ctx context.Context, dir string, opts Options) (*Store, error) {
 	if err != nil {
 		return nil, fmt.Errorf("opening %s: %w", dir, err)
 	}
-	s := &Store{dir: abs, opts: opts, disk: opts.disk, records: newRecords(), nonces: newNonces(opts.Nonces)}
+	s := &Store{dir: abs, opts: opts, disk: opts.disk, records: newRecords(), nonces: newNonces(filepath.Join(abs, cacheFolder), opts.disk, opts.Nonces)}
 	s.settling.seed = maphash.MakeSeed()
 	if err := s.makeFolders(); err != nil {
 		return nil, err
@@ -102,6 +128,9 @@ func Open(ctx context.Context, dir string, opts Options) (*Store, error) {
 
 // open does what needs the lock.
 func (s *Store) open(ctx context.Context) error {
+	if err := removeTemps(s.disk, s.dir); err != nil {
+		return fmt.Errorf("removing unfinished files: %w", err)
+	}
 	recovered, err := s.openLog(ctx)
 	if err != nil {
 		return err
@@ -109,12 +138,16 @@ func (s *Store) open(ctx context.Context) error {
 	go s.log.run()
 	err = errors.Join(s.report(recovered), s.recoverIntent())
 	if err == nil {
-		err = s.loadRecords()
+		err = errors.Join(s.loadRecords(), s.seedNonces(), s.recallCheckpoint())
 	}
 	if err != nil {
 		s.log.stop()
 		return errors.Join(err, s.log.closeFiles())
 	}
+	s.signer = s.opts.Signer
+	kept, cancel := context.WithCancel(context.Background())
+	s.kept, s.stop = make(chan struct{}), cancel
+	go s.keep(kept)
 	return nil
 }
 
@@ -151,9 +184,12 @@ func (s *Store) Close() error {
 	s.closing.Do(func() {
 		s.update.Lock()
 		defer s.update.Unlock()
-		finished := s.finish()
+		s.stop()
+		<-s.kept
+		errs := []error{s.finish(), s.checkpoint()}
 		s.log.stop()
-		s.closeErr = errors.Join(finished, s.log.closeFiles(), s.lock.Unlock())
+		errs = append(errs, s.snapshot(), s.nonces.sync(), s.nonces.close(), s.log.closeFiles(), s.lock.Unlock())
+		s.closeErr = errors.Join(errs...)
 	})
 	return s.closeErr
 }

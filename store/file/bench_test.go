@@ -1,0 +1,80 @@
+package file
+
+import (
+	"context"
+	"fmt"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/openleash/openleash-go/store"
+)
+
+// benchDecision is one of realistic size: a request of some 500 bytes, one budget.
+func benchDecision(n int64, agent int) (store.Decision, []store.Charge) {
+	d := store.Decision{
+		ID: fmt.Sprintf("dec_01jx%022d", n), Time: time.Date(2026, 4, 10, 12, 0, 0, 0, time.UTC).Add(time.Duration(n) * time.Millisecond),
+		OwnerID: "usr_01jxz0000000000000000000", AgentID: fmt.Sprintf("agent-%d", agent), AgentPrincipalID: fmt.Sprintf("agt_01jx%022d", agent),
+		ActionID: fmt.Sprintf("00000000-0000-4000-8000-%012d", n), ActionType: "purchase.order",
+		ActionHash: "5fed50d1afcf598480f64ca09edb042a8a09c6b33c8712e3faeeea2aa1d4297d",
+		Action:     []byte(fmt.Sprintf(`{"action_id":"00000000-0000-4000-8000-%012d","action_type":"purchase.order","payload":{"amount":45,"amount_minor":4500,"currency":"USD","description":"office supplies for the team in Amsterdam","items":[{"name":"paper","quantity":10,"sku":"A-4"},{"name":"pens","quantity":20,"sku":"P-1"}],"merchant_domain":"example.com"},"principal":{"agent_id":"agent-%d"},"relying_party":{"domain":"example.com","trust_profile":"LOW"},"requested_at":"2026-04-10T12:00:00.000Z","subject":{"principal_id":"usr_01jxz0000000000000000000"}}`, n, agent)),
+		Result:     store.Allow, PolicyID: "pol_spending_limit", RuleID: "rule_1", Reason: "rule_1 allows purchase.*",
+		PolicyRevision: "8c1f0d7ab8e5a1c7a0a4a2b3f4e5d6c7b8a9f0e1d2c3b4a5968778695a4b3c2d", ProofID: "prf_01jxz0000000000000000000", ProofTTL: 120,
+		Policies: []store.PolicyMatch{{PolicyID: "pol_spending_limit", RuleID: "rule_1", Effect: "allow"}},
+		Nonce:    fmt.Sprintf("00000000-0000-4000-8000-%012d", n),
+	}
+	b := budget(1<<50, daily)
+	b.Key.Subject = d.AgentPrincipalID
+	b.AlertAt = []int{80, 100}
+	return d, []store.Charge{{Budget: b, Amount: 4500}}
+}
+
+func BenchmarkRecord(b *testing.B) {
+	for _, workers := range []int{1, 8, 32} {
+		b.Run(fmt.Sprintf("goroutines=%d", workers), func(b *testing.B) {
+			s := openStore(b, b.TempDir(), Options{})
+			var n atomic.Int64
+			b.SetParallelism(max(1, workers/2))
+			b.ReportAllocs()
+			b.ResetTimer()
+			b.RunParallel(func(pb *testing.PB) {
+				for pb.Next() {
+					i := n.Add(1)
+					d, charges := benchDecision(i, int(i%100))
+					if _, err := s.Record(context.Background(), d, charges); err != nil {
+						b.Error(err)
+						return
+					}
+				}
+			})
+		})
+	}
+}
+
+// BenchmarkRecordCPU leaves out the disk, to show what a decision costs the processor.
+func BenchmarkRecordCPU(b *testing.B) {
+	s := openStore(b, b.TempDir(), Options{disk: noSync{osDisk{}}})
+	b.ReportAllocs()
+	ds := make([]store.Decision, b.N)
+	cs := make([][]store.Charge, b.N)
+	for i := range ds {
+		ds[i], cs[i] = benchDecision(int64(i), i%100)
+	}
+	b.ResetTimer()
+	for i := range ds {
+		if _, err := s.Record(context.Background(), ds[i], cs[i]); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+// noSync is a disk without fsync and without writes.
+type noSync struct{ disk }
+
+type noSyncFile struct{ handle }
+
+func (d noSync) Open(name string, flag int) (handle, error) {
+	h, err := d.disk.Open(name, flag)
+	return noSyncFile{h}, err
+}
+func (noSyncFile) Sync() error { return nil }
