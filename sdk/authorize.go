@@ -16,7 +16,9 @@ type Action struct {
 	Type    string // such as purchase.order
 	Context any    // what the policy looks at; encodes to a JSON object
 
-	ID           string    // idempotency key; a random one if empty
+	// ID is the idempotency key; a random one if empty. To ask again about the same action, give
+	// RequestedAt as before too.
+	ID           string
 	RequestedAt  time.Time // now if zero
 	Resource     *proof.Resource
 	RelyingParty *proof.RelyingParty // the counterparty that the proof is for

@@ -103,7 +103,8 @@ class Client:
         """Ask whether the agent may do an action, such as purchase.order.
 
         A DENY is an answer and no error; see Decision.require. May send the same request again, which
-        the server decides and charges once. resource and relying_party have the names of the wire.
+        the server decides and charges once. To ask again yourself about the same action, give id and
+        requested_at as before. resource and relying_party have the names of the wire.
         """
         request = self._request(action, context, id, requested_at, resource, relying_party)
         return self._ask(request, request)

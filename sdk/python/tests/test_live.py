@@ -9,6 +9,7 @@ import os
 import threading
 import unittest
 import uuid
+from datetime import datetime, timezone
 from urllib.request import Request, urlopen
 
 from openleash import (
@@ -50,9 +51,8 @@ class Live(unittest.TestCase):
         self.assertEqual((decision.result, decision.proof_token), ("DENY", None))
 
     def test_the_same_action_is_decided_once(self):
-        id = f"act-{uuid.uuid4()}"
-        first = self.client.authorize("purchase.order", order(45), id=id)
-        again = self.client._ask(first.action, first.action)
+        id, at = f"act-{uuid.uuid4()}", datetime.now(timezone.utc)
+        first, again = (self.client.authorize("purchase.order", order(45), id=id, requested_at=at) for _ in range(2))
         self.assertEqual(again.id, first.id)
         with self.assertRaises(RequestError) as caught:
             self.client.authorize("purchase.order", order(46), id=id)

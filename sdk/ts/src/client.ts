@@ -19,7 +19,7 @@ export interface Action {
   action: string;
   /** What the policy looks at. */
   context?: object | undefined;
-  /** Idempotency key; a random one unless given. */
+  /** Idempotency key; a random one unless given. To ask again about the same action, give requestedAt as before too. */
   id?: string | undefined;
   /** Now unless given. */
   requestedAt?: Date | undefined;
