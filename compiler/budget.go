@@ -16,18 +16,20 @@ const maxSliding = 366 * 24 * time.Hour
 
 var weekdays = []string{"sunday", "monday", "tuesday", "wednesday", "thursday", "friday", "saturday"}
 
-func (r *reader) budgets(n *yaml.Node, p *Policy) {
+func (r *reader) budgets(n *yaml.Node) []Budget {
+	var out []Budget
 	r.list(n, "budgets", false, func(n *yaml.Node) {
-		if len(p.Budgets) == MaxBudgets {
+		if len(out) == MaxBudgets {
 			r.errorf(n, "too_many_budgets", "a policy has at most %d budgets", MaxBudgets)
 			return
 		}
 		b := r.budget(n)
-		if slices.ContainsFunc(p.Budgets, func(o Budget) bool { return o.ID == b.ID && b.ID != "" }) {
+		if slices.ContainsFunc(out, func(o Budget) bool { return o.ID == b.ID && b.ID != "" }) {
 			r.errorf(n, "duplicate_id", "the budget id %q stands twice", b.ID)
 		}
-		p.Budgets = append(p.Budgets, b)
+		out = append(out, b)
 	})
+	return out
 }
 
 func (r *reader) budget(n *yaml.Node) Budget {

@@ -7,8 +7,8 @@ import (
 	"gopkg.in/yaml.v3"
 )
 
-// domainForm is a host name in ASCII form, as a request must give it; Rego checks it too.
-const domainForm = `^[A-Za-z0-9_]([A-Za-z0-9_-]*[A-Za-z0-9_])?(\.[A-Za-z0-9_]([A-Za-z0-9_-]*[A-Za-z0-9_])?)*$`
+// DomainForm is the regular expression of a host name in ASCII form, as a request must give it.
+const DomainForm = `^[A-Za-z0-9_]([A-Za-z0-9_-]*[A-Za-z0-9_])?(\.[A-Za-z0-9_]([A-Za-z0-9_-]*[A-Za-z0-9_])?)*$`
 
 // domains reads a list of host names, with *. for all below one, to be held against payload.member and
 // relying_party.domain.

@@ -200,7 +200,7 @@ func (e *emitter) domains(d Domains, negated bool) [][]*ast.Expr {
 		ref := e.field(p)
 		hit := e.expr(ast.NewExpr([]*ast.Term{e.term(ast.Ref{ast.NewTerm(listed)}), ref}))
 		hit.Negated = fits == d.Blocked
-		return []*ast.Expr{e.call(ast.IsString, ref), e.call(ast.RegexMatch, e.text(domainForm), ref), hit}
+		return []*ast.Expr{e.call(ast.IsString, ref), e.call(ast.RegexMatch, e.text(DomainForm), ref), hit}
 	}
 	missing := func(p Path) *ast.Expr {
 		x := e.call(ast.TypeNameBuiltin, e.field(p))

@@ -47,26 +47,15 @@ func (r *reader) policy(root *yaml.Node, p *Policy) {
 	p.Header = Header{ID: baseID(p.File), Enabled: true, Rank: DefaultRank}
 	p.Default = DefaultDeny
 	var defaultNode *yaml.Node
-	seen, ok := r.mapping(root, "a policy",
+	seen, ok := r.mapping(root, "a policy", append(r.binding(&p.Header),
 		field{"version", func(n *yaml.Node) { r.integer(n, "version", 1, 1) }},
 		field{"id", func(n *yaml.Node) { p.ID = r.form(n, "id", idForm, "1 to 64 letters, digits, _ and -") }},
 		field{"name", func(n *yaml.Node) { p.Name = r.prose(n, "name") }},
 		field{"description", func(n *yaml.Node) { p.Description = r.prose(n, "description") }},
-		field{"enabled", func(n *yaml.Node) { p.Enabled, _ = r.boolean(n, "enabled") }},
-		field{"owner", func(n *yaml.Node) { p.Owner = r.form(n, "owner", ownerForm, "an owner id, usr_ and 26 characters") }},
-		field{"applies_to", func(n *yaml.Node) { r.appliesTo(n, p) }},
-		field{"guardrail", func(n *yaml.Node) { p.Guardrail, _ = r.boolean(n, "guardrail") }},
-		field{"rank", func(n *yaml.Node) {
-			rank, _ := r.integer(n, "rank", 0, 1_000_000)
-			p.Rank = int(rank)
-		}},
-		field{"default", func(n *yaml.Node) {
-			word, _ := r.word(n, "default", "unknown_default", false, "allow", "deny", "require_approval", "passthrough")
-			p.Default, p.HasDefault, defaultNode = Default(word), true, n
-		}},
+		field{"default", func(n *yaml.Node) { p.Default, p.HasDefault, defaultNode = r.defaultEffect(n), true, n }},
 		field{"rules", func(n *yaml.Node) { r.rules(n, p) }},
-		field{"budgets", func(n *yaml.Node) { r.budgets(n, p) }},
-	)
+		field{"budgets", func(n *yaml.Node) { p.Budgets = r.budgets(n) }},
+	)...)
 	if !ok {
 		return
 	}
@@ -79,6 +68,25 @@ func (r *reader) policy(root *yaml.Node, p *Policy) {
 	if p.Guardrail {
 		r.guardrail(p, defaultNode)
 	}
+}
+
+// binding are the keys that say whom a policy is for, in YAML and in the METADATA of Rego alike.
+func (r *reader) binding(h *Header) []field {
+	return []field{
+		{"enabled", func(n *yaml.Node) { h.Enabled, _ = r.boolean(n, "enabled") }},
+		{"owner", func(n *yaml.Node) { h.Owner = r.form(n, "owner", ownerForm, "an owner id, usr_ and 26 characters") }},
+		{"applies_to", func(n *yaml.Node) { r.appliesTo(n, h) }},
+		{"guardrail", func(n *yaml.Node) { h.Guardrail, _ = r.boolean(n, "guardrail") }},
+		{"rank", func(n *yaml.Node) {
+			rank, _ := r.integer(n, "rank", 0, 1_000_000)
+			h.Rank = int(rank)
+		}},
+	}
+}
+
+func (r *reader) defaultEffect(n *yaml.Node) Default {
+	word, _ := r.word(n, "default", "unknown_default", false, "allow", "deny", "require_approval", "passthrough")
+	return Default(word)
 }
 
 // guardrail holds a guardrail to its purpose: it can only tighten.
@@ -111,7 +119,7 @@ func (r *reader) prose(n *yaml.Node, noun string) string {
 	return s
 }
 
-func (r *reader) appliesTo(n *yaml.Node, p *Policy) {
+func (r *reader) appliesTo(n *yaml.Node, h *Header) {
 	names := func(into *[]string, noun string, form *regexp.Regexp) func(n *yaml.Node) {
 		return func(n *yaml.Node) {
 			r.list(n, "applies_to."+noun, false, func(n *yaml.Node) {
@@ -124,8 +132,8 @@ func (r *reader) appliesTo(n *yaml.Node, p *Policy) {
 		}
 	}
 	seen, ok := r.mapping(n, "applies_to",
-		field{"agents", names(&p.Agents, "agents", agentForm)},
-		field{"groups", names(&p.Groups, "groups", groupForm)})
+		field{"agents", names(&h.Agents, "agents", agentForm)},
+		field{"groups", names(&h.Groups, "groups", groupForm)})
 	if ok && len(seen) == 0 {
 		r.errorf(n, "missing_key", "applies_to names agents or groups; leave it out for all agents")
 	}

@@ -77,7 +77,7 @@ func ParseAction(body []byte) (*proof.ParsedAction, error) {
 	var invalid *proof.ActionError
 	if errors.As(err, &invalid) {
 		return nil, &Error{Code: InvalidAction, Message: invalid.Error(),
-			Details: map[string]string{"code": invalid.Code, "path": invalid.Path}}
+			Details: map[string]string{"code": string(invalid.Code), "path": invalid.Path}}
 	}
 	return action, err
 }
@@ -132,13 +132,13 @@ func outstanding(obligations []compiler.Obligation, approval *store.Approval) []
 	var owed []compiler.Obligation
 	for _, o := range obligations {
 		switch o.Type {
-		case "HUMAN_APPROVAL":
+		case compiler.HumanApproval:
 			continue
-		case "STEP_UP_AUTH":
-			if approval.AssuranceLevel != "" {
+		case compiler.StepUpAuth:
+			if rego.Satisfies(o, approval.AssuranceLevel) {
 				continue
 			}
-		case "DEPOSIT":
+		case compiler.Deposit:
 			if approval.DepositReference != "" {
 				continue
 			}

@@ -225,7 +225,7 @@ func (s *Service) VerifyProof(in VerifyInput) Verification {
 	if err != nil {
 		var invalid *proof.VerifyError
 		if errors.As(err, &invalid) {
-			return Verification{Reason: invalid.Reason}
+			return Verification{Reason: string(invalid.Reason)}
 		}
 		return Verification{Reason: "MALFORMED"}
 	}

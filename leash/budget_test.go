@@ -1,0 +1,146 @@
+package leash_test
+
+import (
+	"fmt"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+
+	"github.com/openleash/openleash-go/leash"
+	"github.com/openleash/openleash-go/store"
+)
+
+func budgeted(limit int, onExceed string) string {
+	return fmt.Sprintf(`
+id: pol_budget
+rules: [{action: "purchase.*", effect: allow}]
+budgets:
+  - {id: daily, limit: %d, currency: USD, window: day, on_exceed: %s}
+`, limit, onExceed)
+}
+
+func usd(id string, minor int) string {
+	return action(id, fmt.Sprintf(`{"amount_minor":%d,"currency":"USD"}`, minor))
+}
+
+func TestBudgetHolds(t *testing.T) {
+	w := newWorld(t)
+	w.policy(budgeted(1000, "deny"))
+	b := w.agent("shopper")
+	if a := b.ask(usd("a", 600)); a.Result != store.Allow || a.Budgets[0].Remaining != 400 {
+		t.Fatalf("got %s %+v", a.Result, a.Budgets)
+	}
+	if a := b.ask(usd("b", 401)); a.Result != store.Deny || a.ProofToken != nil {
+		t.Fatalf("over the limit: %s", a.Result)
+	}
+	if a := b.ask(usd("c", 400)); a.Result != store.Allow {
+		t.Fatalf("up to the limit: %s", a.Result)
+	}
+	for name, payload := range map[string]string{
+		"no amount": `{"currency":"USD"}`, "a string": `{"amount_minor":"1","currency":"USD"}`, "negative": `{"amount_minor":-1,"currency":"USD"}`,
+		"a fraction": `{"amount_minor":0.5,"currency":"USD"}`, "another currency": `{"amount_minor":1,"currency":"EUR"}`, "no currency": `{"amount_minor":1}`,
+	} {
+		if a := b.ask(action(strings.ReplaceAll(name, " ", "-"), payload)); a.Result != store.Deny {
+			t.Errorf("%s: %s", name, a.Result)
+		}
+	}
+}
+
+func TestSameActionIsChargedOnce(t *testing.T) {
+	w := newWorld(t)
+	w.policy(budgeted(1000, "deny"))
+	b := w.agent("shopper")
+	first := b.ask(usd("a", 600))
+	again := b.ask(usd("a", 600))
+	if again.DecisionID != first.DecisionID || again.Result != store.Allow || *again.ProofToken != *first.ProofToken {
+		t.Fatalf("asked again: %+v", again)
+	}
+	w.restart()
+	if again = b.ask(usd("a", 600)); again.DecisionID != first.DecisionID {
+		t.Fatalf("asked again after a restart: %+v", again)
+	}
+	if got := b.askErr(usd("a", 601)); got != leash.ActionIDReused {
+		t.Fatalf("another action under the same id: %s", got)
+	}
+	if a := b.ask(usd("b", 400)); a.Result != store.Allow {
+		t.Fatalf("what is left: %s", a.Result)
+	}
+}
+
+func TestLastSlotIsTakenOnce(t *testing.T) {
+	w := newWorld(t)
+	w.policy(budgeted(100, "deny"))
+	b := w.agent("shopper")
+	var allowed atomic.Int32
+	var wg sync.WaitGroup
+	for i := range 64 {
+		a := b.signedIn()
+		wg.Go(func() {
+			answer, err := w.Authorize(t.Context(), a, []byte(usd(fmt.Sprint("a", i), 100)))
+			if err != nil {
+				t.Error(err)
+			} else if answer.Result == store.Allow {
+				allowed.Add(1)
+			}
+		})
+	}
+	wg.Wait()
+	if allowed.Load() != 1 {
+		t.Fatalf("the last slot was taken %d times", allowed.Load())
+	}
+}
+
+func TestApprovedOverage(t *testing.T) {
+	w := newWorld(t)
+	w.policy(budgeted(100, "require_approval"))
+	b := w.agent("shopper")
+	act := usd("a", 150)
+	req := b.requested(act)
+	seen, err := w.Approval(t.Context(), w.owner, req.ID)
+	must(t, err)
+	if len(seen.Overages) != 1 || seen.Overages[0].Limit != 100 {
+		t.Fatalf("the owner is shown %+v", seen.Overages)
+	}
+	grant, err := w.Approve(t.Context(), w.owner, req.ID, leash.ApproveInput{})
+	must(t, err)
+
+	// The owner saw a limit of 100. At another limit the approval does not cover the overage.
+	w.policy(budgeted(50, "require_approval"))
+	if a := b.ask(withToken(usd("a", 150), grant.Token)); a.Result != store.RequireApproval {
+		t.Fatalf("at another limit: %s", a.Result)
+	}
+	w.policy(budgeted(100, "require_approval"))
+	a := b.ask(withToken(act, grant.Token))
+	if a.Result != store.Allow || a.Budgets[0].Spent != 150 || a.Budgets[0].Remaining != 0 {
+		t.Fatalf("redeemed: %s %+v", a.Result, a.Budgets)
+	}
+	if a := b.ask(usd("b", 1)); a.Result != store.RequireApproval {
+		t.Fatalf("after the overage: %s", a.Result)
+	}
+}
+
+func TestSettle(t *testing.T) {
+	w := newWorld(t)
+	w.policy(budgeted(1000, "deny"))
+	b := w.agent("shopper")
+	d := b.ask(usd("a", 600))
+	amount := int64(200)
+	settle := func(kind string, in leash.SettleInput) leash.SettleAnswer {
+		t.Helper()
+		out, err := w.Settle(t.Context(), b.signedIn(), d.DecisionID, kind, in)
+		must(t, err)
+		return out
+	}
+	for range 2 {
+		if out := settle("commit", leash.SettleInput{AmountMinor: &amount}); out.Budgets[0].Spent != 200 {
+			t.Fatalf("committed: %+v", out.Budgets)
+		}
+	}
+	other := w.agent("other")
+	_, err := w.Settle(t.Context(), other.signedIn(), d.DecisionID, "release", leash.SettleInput{})
+	wantCode(t, err, leash.NotFound)
+	if a := b.ask(usd("b", 800)); a.Result != store.Allow {
+		t.Fatalf("what is left: %s", a.Result)
+	}
+}

@@ -1,0 +1,363 @@
+package rego
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/open-policy-agent/opa/v1/ast"
+	"github.com/open-policy-agent/opa/v1/topdown"
+
+	"github.com/openleash/openleash-go/compiler"
+)
+
+// Result is what a decision says. The zero value is none of them and allows nothing.
+type Result string
+
+// The results.
+const (
+	Allow           Result = "ALLOW"
+	Deny            Result = "DENY"
+	RequireApproval Result = "REQUIRE_APPROVAL"
+	RequireStepUp   Result = "REQUIRE_STEP_UP"
+	RequireDeposit  Result = "REQUIRE_DEPOSIT"
+)
+
+// Decision is what the policies of an agent say of one action.
+type Decision struct {
+	Result      Result
+	PolicyID    string // whose rule or default decided
+	RuleID      string // empty for a default
+	Reason      string // for people and for the agent
+	Obligations []compiler.Obligation
+	Proof       compiler.ProofSpec
+	Matches     []Match // the rules that matched, guardrail first
+	Err         error   // the cause of a policy_error
+}
+
+// Match is one rule that matched.
+type Match struct {
+	PolicyID string
+	RuleID   string
+	Effect   string
+}
+
+// ResultOf is what an allow with these obligations amounts to.
+func ResultOf(obligations []compiler.Obligation) Result {
+	for _, o := range []struct {
+		typ    string
+		result Result
+	}{{compiler.HumanApproval, RequireApproval}, {compiler.StepUpAuth, RequireStepUp}, {compiler.Deposit, RequireDeposit}} {
+		if slices.ContainsFunc(obligations, func(have compiler.Obligation) bool { return have.Type == o.typ }) {
+			return o.result
+		}
+	}
+	return Allow
+}
+
+// outcome is what one policy says, if it decides.
+type outcome struct {
+	policy      *Policy
+	rule        *compiler.Rule // nil for a default and for Rego
+	ruleID      string
+	effect      compiler.Effect
+	reason      string
+	obligations []compiler.Obligation
+	proof       compiler.ProofSpec
+}
+
+func (o *outcome) result() Result {
+	if o.effect != compiler.Allow {
+		return Deny
+	}
+	return ResultOf(o.obligations)
+}
+
+// evaluation is the bound on the time of one decision.
+type evaluation struct {
+	ctx    context.Context
+	cancel topdown.Cancel
+	stop   func()
+}
+
+func newEvaluation(ctx context.Context, deadline time.Duration) *evaluation {
+	cancel := topdown.NewCancel()
+	timer := time.AfterFunc(deadline, cancel.Cancel)
+	release := context.AfterFunc(ctx, cancel.Cancel)
+	return &evaluation{ctx, cancel, func() { timer.Stop(); release() }}
+}
+
+// Decide asks the guardrails and the layers. An error on the way is a DENY.
+func (l *Layers) Decide(ctx context.Context, in Input) Decision {
+	doc, err := l.subject.document(in)
+	if err != nil {
+		return policyError("", err)
+	}
+	ev := newEvaluation(ctx, l.deadline)
+	defer ev.stop()
+	guardrail, fault := l.first(ev, l.guardrails, doc, in)
+	if fault != nil {
+		return policyError(fault.policyID, fault)
+	}
+	if guardrail != nil && guardrail.effect == compiler.Deny {
+		return combine(guardrail, nil, l.explain(guardrail, doc))
+	}
+	layer, fault := l.first(ev, l.layers, doc, in)
+	if fault != nil {
+		return policyError(fault.policyID, fault)
+	}
+	if layer == nil {
+		layer = l.fallback()
+	}
+	return combine(guardrail, layer, l.explain(layer, doc))
+}
+
+// policyFault is an evaluation that failed.
+type policyFault struct {
+	policyID string
+	err      error
+}
+
+func (e *policyFault) Error() string { return fmt.Sprintf("policy %s: %v", e.policyID, e.err) }
+func (e *policyFault) Unwrap() error { return e.err }
+
+func policyError(policyID string, err error) Decision {
+	reason := "policy_error: a policy could not be evaluated; its owner finds the cause in the server's log"
+	if topdown.IsCancel(errors.Unwrap(err)) {
+		reason = "policy_error: a policy took too long"
+	}
+	return Decision{Result: Deny, PolicyID: policyID, Reason: reason, Err: err}
+}
+
+// first returns what the first policy says that does not abstain.
+func (l *Layers) first(ev *evaluation, policies []*Policy, doc ast.Object, in Input) (*outcome, *policyFault) {
+	for _, p := range policies {
+		input := doc
+		if p.readsBudgets {
+			input = withBudgets(doc, in.Budgets, p.ID)
+		}
+		out, err := p.decide(ev, ast.NewTerm(input), in.AssuranceLevel)
+		if err != nil {
+			return nil, &policyFault{p.ID, err}
+		}
+		if out != nil {
+			return out, nil
+		}
+	}
+	return nil, nil
+}
+
+// fallback is the first default that is not passthrough; DENY if there is none.
+func (l *Layers) fallback() *outcome {
+	for _, p := range l.layers {
+		switch p.Default {
+		case compiler.DefaultPassthrough:
+			continue
+		case compiler.DefaultAllow:
+			return &outcome{policy: p, effect: compiler.Allow, proof: compiler.ProofSpec{Required: true},
+				reason: "no rule matches; the policy allows by default"}
+		case compiler.DefaultRequireApproval:
+			return &outcome{policy: p, effect: compiler.Allow, proof: compiler.ProofSpec{Required: true},
+				obligations: []compiler.Obligation{{Type: compiler.HumanApproval}},
+				reason:      "no rule matches; the policy asks its owner by default"}
+		}
+		return &outcome{policy: p, reason: "no rule allows this"}
+	}
+	return &outcome{reason: "no rule allows this"}
+}
+
+// decide asks one policy; nil if it abstains.
+func (p *Policy) decide(ev *evaluation, input *ast.Term, assurance string) (*outcome, error) {
+	v, err := p.query.run(ev, p.compiler, input)
+	if err != nil || v == nil {
+		return nil, err
+	}
+	if p.Raw {
+		return p.rawOutcome(v)
+	}
+	i, ok, err := lowest(v)
+	if err != nil || !ok {
+		return nil, err
+	}
+	rule := &p.YAML.Rules[i]
+	out := &outcome{policy: p, rule: rule, ruleID: rule.ID, effect: rule.Effect, reason: rule.Description,
+		obligations: rule.Obligations, proof: rule.Proof}
+	if rule.MinAssurance != "" && !reaches(assurance, rule.MinAssurance) {
+		out.obligations = append(slices.Clone(out.obligations), compiler.Obligation{Type: compiler.StepUpAuth,
+			Params: json.RawMessage(`{"min_assurance_level":"` + rule.MinAssurance + `"}`)})
+	}
+	return out, nil
+}
+
+// lowest returns the least member of a set of numbers.
+func lowest(v ast.Value) (int, bool, error) {
+	set, ok := v.(ast.Set)
+	if !ok {
+		return 0, false, fmt.Errorf("match is no set")
+	}
+	least := -1
+	for _, t := range set.Slice() {
+		n, ok := t.Value.(ast.Number)
+		if !ok {
+			return 0, false, fmt.Errorf("match holds %v", t)
+		}
+		if i, ok := n.Int(); ok && (least < 0 || i < least) {
+			least = i
+		}
+	}
+	return least, least >= 0, nil
+}
+
+// assuranceLevels in rising order; the first is none.
+var assuranceLevels = []string{"", "LOW", "SUBSTANTIAL", "HIGH"}
+
+// reaches says whether a level of assurance is at least the one that is wanted.
+func reaches(have, want string) bool {
+	return slices.Index(assuranceLevels, have) >= slices.Index(assuranceLevels, want)
+}
+
+// Satisfies says whether an approval at a level of assurance settles a step-up. One that names no level
+// is settled by any.
+func Satisfies(o compiler.Obligation, level string) bool {
+	var params struct {
+		Level string `json:"min_assurance_level"`
+	}
+	if len(o.Params) > 0 {
+		if err := json.Unmarshal(o.Params, &params); err != nil {
+			return false
+		}
+	}
+	if params.Level == "" {
+		return level != ""
+	}
+	return slices.Contains(assuranceLevels[1:], params.Level) && reaches(level, params.Level)
+}
+
+// combine keeps the stricter of what a guardrail and a layer say, and what both oblige to.
+func combine(guardrail, layer *outcome, explained string) Decision {
+	decider := layer
+	if layer == nil || guardrail != nil && layer.effect == compiler.Allow && guardrail.result() != Allow && layer.result() == Allow {
+		decider = guardrail
+	}
+	d := Decision{RuleID: decider.ruleID, Reason: decider.reason, Proof: decider.proof}
+	if decider.policy != nil {
+		d.PolicyID = decider.policy.ID
+	}
+	for _, o := range []*outcome{guardrail, layer} {
+		if o != nil && o.ruleID != "" {
+			d.Matches = append(d.Matches, Match{o.policy.ID, o.ruleID, o.effect.String()})
+		}
+	}
+	if decider.effect != compiler.Allow {
+		d.Result, d.Proof = Deny, compiler.ProofSpec{}
+		d.Reason = joinReason(d, explained)
+		return d
+	}
+	if layer != nil {
+		d.Obligations, d.Proof = layer.obligations, layer.proof
+	}
+	if guardrail != nil {
+		d.Obligations = joinObligations(guardrail.obligations, d.Obligations)
+		d.Proof = joinProof(guardrail.proof, d.Proof)
+	}
+	d.Result = ResultOf(d.Obligations)
+	d.Reason = joinReason(d, "")
+	return d
+}
+
+func joinReason(d Decision, explained string) string {
+	reason := d.Reason
+	if reason == "" {
+		reason = fmt.Sprintf("rule %s of policy %s", d.RuleID, d.PolicyID)
+	}
+	if explained != "" {
+		reason += "; " + explained
+	}
+	return reason
+}
+
+func joinObligations(a, b []compiler.Obligation) []compiler.Obligation {
+	out := slices.Clone(a)
+	for _, o := range b {
+		if !slices.ContainsFunc(out, func(have compiler.Obligation) bool {
+			return have.Type == o.Type && string(have.Params) == string(o.Params)
+		}) {
+			out = append(out, o)
+		}
+	}
+	return out
+}
+
+// joinProof asks for a proof if one side does, of the shorter life.
+func joinProof(a, b compiler.ProofSpec) compiler.ProofSpec {
+	out := compiler.ProofSpec{Required: a.Required || b.Required, TTLSeconds: a.TTLSeconds}
+	if out.TTLSeconds == 0 || b.TTLSeconds != 0 && b.TTLSeconds < out.TTLSeconds {
+		out.TTLSeconds = b.TTLSeconds
+	}
+	return out
+}
+
+// rawOutcome reads the decision of a policy written in Rego, strictly.
+func (p *Policy) rawOutcome(v ast.Value) (*outcome, error) {
+	value, err := ast.JSON(v)
+	if err != nil {
+		return nil, err
+	}
+	raw, err := json.Marshal(value)
+	if err != nil {
+		return nil, err
+	}
+	var shape struct {
+		Effect      string                `json:"effect"`
+		RuleID      string                `json:"rule_id"`
+		Reason      string                `json:"reason"`
+		Obligations []compiler.Obligation `json:"obligations"`
+		Proof       *compiler.ProofSpec   `json:"proof"`
+	}
+	dec := json.NewDecoder(strings.NewReader(string(raw)))
+	dec.DisallowUnknownFields()
+	if err := dec.Decode(&shape); err != nil {
+		return nil, fmt.Errorf("decision has the wrong shape: %w", err)
+	}
+	out := &outcome{policy: p, ruleID: shape.RuleID, reason: shape.Reason, obligations: shape.Obligations,
+		proof: compiler.ProofSpec{Required: true}}
+	if shape.Proof != nil {
+		out.proof = *shape.Proof
+	}
+	return out, out.check(shape.Effect)
+}
+
+// check holds what a Rego policy says to what a YAML policy could say.
+func (o *outcome) check(effect string) error {
+	switch effect {
+	case "allow":
+		o.effect = compiler.Allow
+	case "deny":
+		if len(o.obligations) > 0 {
+			return fmt.Errorf("decision has the wrong shape: deny carries no obligations")
+		}
+	default:
+		return fmt.Errorf("decision has the wrong shape: effect is allow or deny, not %q", effect)
+	}
+	if o.ruleID == "" {
+		return fmt.Errorf("decision has the wrong shape: rule_id is missing")
+	}
+	if o.proof.TTLSeconds < 0 || o.proof.TTLSeconds > compiler.MaxProofTTL {
+		return fmt.Errorf("decision has the wrong shape: proof.ttl_seconds must be from 0 to %d", compiler.MaxProofTTL)
+	}
+	for _, ob := range o.obligations {
+		switch ob.Type {
+		case compiler.HumanApproval, compiler.StepUpAuth, compiler.Deposit, compiler.CounterpartyAttestation:
+		default:
+			return fmt.Errorf("decision has the wrong shape: unknown obligation %q", ob.Type)
+		}
+	}
+	if o.policy.Guardrail && o.effect == compiler.Allow && len(o.obligations) == 0 {
+		return fmt.Errorf("a guardrail cannot allow")
+	}
+	return nil
+}

@@ -1,0 +1,30 @@
+// Package rego owns the embedded OPA: it turns the policy files of an owner into an immutable engine,
+// and an action request into a decision.
+//
+// An Engine holds the policies of one owner. Each policy is compiled by itself, with no others beside
+// it, so it can read its input and nothing else; and one that did not change is taken over by the next
+// engine as it is. A Set holds the engine of every owner behind an atomic pointer. Loading files makes
+// new engines where something changed; a set of files that does not compile never replaces one that
+// does.
+//
+// # Decisions
+//
+// Layers are the policies as they apply to one agent, in order. Decide asks the guardrails and then
+// the layers, each until the first that decides, and keeps the stricter outcome. Evaluation has a
+// deadline. Whatever goes wrong on the way, a missed deadline, an error of a built-in, a result of the
+// wrong shape, is a DENY with the reason policy_error and its cause in Decision.Err.
+//
+// # What policies may call
+//
+// Built-in functions are those that depend on their arguments alone. Network, clock, random numbers,
+// environment and tracing do not exist, so using one is a compile error. Time is in the input.
+//
+// # Why
+//
+// A policy written in YAML is asked for its set match alone and the outcome is looked up in Go: a third
+// of the time of asking for its decision, which is the same and is what stock OPA and the bundle use. A
+// test holds the two together.
+//
+// Queries run through topdown directly, with the input built as OPA's values in one pass over the
+// canonical JSON of the action. Package rego of OPA would convert it twice.
+package rego

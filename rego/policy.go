@@ -1,0 +1,177 @@
+package rego
+
+import (
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"path"
+	"strings"
+
+	"github.com/open-policy-agent/opa/v1/ast"
+	"github.com/open-policy-agent/opa/v1/topdown"
+
+	"github.com/openleash/openleash-go/compiler"
+)
+
+// File is the text of one policy. Path is relative to the policies folder and ends in .yaml, .yml or
+// .rego.
+type File struct {
+	Path string
+	Text []byte
+}
+
+// ShouldIgnore says that a file is no policy: another extension, a name that begins with a dot or ends
+// in ~, a test, or something in a hidden folder.
+func ShouldIgnore(p string) bool {
+	for part := range strings.SplitSeq(p, "/") {
+		if strings.HasPrefix(part, ".") {
+			return true
+		}
+	}
+	ext := path.Ext(p)
+	if ext != ".yaml" && ext != ".yml" && ext != ".rego" {
+		return true
+	}
+	return strings.HasSuffix(strings.TrimSuffix(p, ext), "_test")
+}
+
+// Policy is one compiled policy. It is immutable.
+type Policy struct {
+	compiler.Header
+	File    string
+	Raw     bool             // written in Rego
+	YAML    *compiler.Policy // nil if Raw
+	Text    []byte
+	Default compiler.Default // empty for a guardrail
+	Budgets []compiler.Budget
+	Module  *ast.Module
+
+	sum      [sha256.Size]byte
+	compiler *ast.Compiler
+	query    query // match of a YAML policy, decision of a raw one
+	// readsBudgets: the module looks at input.budgets.
+	readsBudgets bool
+}
+
+// query is a compiled query for one document of a policy.
+type query struct {
+	body     ast.Body
+	compiler ast.QueryCompiler
+}
+
+// answer is the variable that queries bind.
+const answer = ast.Var("answer")
+
+// compileFile compiles one file by itself. The policy is nil if it has errors.
+func compileFile(f File) (*Policy, compiler.Diagnostics) {
+	if len(f.Text) > compiler.MaxFile {
+		return nil, compiler.Diagnostics{{Code: "file_too_large", Pos: compiler.Position{File: f.Path, Line: 1, Column: 1},
+			Message: fmt.Sprintf("a policy file is at most %d bytes", compiler.MaxFile)}}
+	}
+	if path.Ext(f.Path) == ".rego" {
+		return compileRego(f)
+	}
+	parsed, ds := compiler.Parse(f.Path, f.Text)
+	if parsed == nil {
+		return nil, ds
+	}
+	module, err := compiler.Compile(parsed)
+	if err != nil {
+		return nil, append(ds, diagnostics(f.Path, err)...)
+	}
+	p := &Policy{Header: parsed.Header, File: f.Path, YAML: parsed, Text: f.Text, Budgets: parsed.Budgets, Module: module}
+	if !p.Guardrail {
+		p.Default = parsed.Default
+	}
+	if err := p.prepare("match"); err != nil {
+		return nil, append(ds, diagnostics(f.Path, err)...)
+	}
+	return p, ds
+}
+
+// prepare compiles the module and the query for one of its documents.
+func (p *Policy) prepare(document string) error {
+	p.sum = sha256.Sum256(p.Text)
+	c := ast.NewCompiler().WithCapabilities(capabilities()).SetErrorLimit(100)
+	if c.Compile(map[string]*ast.Module{p.File: p.Module.Copy()}); c.Failed() {
+		return c.Errors
+	}
+	p.compiler = c
+	p.readsBudgets = readsBudgets(p.Module)
+	var err error
+	p.query, err = p.prepareQuery(document)
+	return err
+}
+
+func (p *Policy) prepareQuery(document string) (query, error) {
+	ref := compiler.Package(p.ID).Append(ast.StringTerm(document))
+	qc := p.compiler.QueryCompiler()
+	body, err := qc.Compile(ast.NewBody(ast.Equality.Expr(ast.NewTerm(answer), ast.NewTerm(ref))))
+	return query{body, qc}, err
+}
+
+// readsBudgets says whether a module looks at input.budgets, or at input as a whole.
+func readsBudgets(m *ast.Module) bool {
+	reads := false
+	ast.WalkRefs(m, func(r ast.Ref) bool {
+		if r[0].Equal(ast.InputRootDocument) && (len(r) == 1 || !isOtherString(r[1].Value, "budgets")) {
+			reads = true
+		}
+		return reads
+	})
+	ast.WalkVars(m, func(v ast.Var) bool { return false })
+	return reads || mentionsInput(m)
+}
+
+// isOtherString: a member of the input with a name that is known not to be want.
+func isOtherString(v ast.Value, want string) bool {
+	s, ok := v.(ast.String)
+	return ok && string(s) != want
+}
+
+// mentionsInput: the bare word input stands somewhere, so all of it may be read.
+func mentionsInput(m *ast.Module) bool {
+	found := false
+	ast.WalkTerms(m, func(t *ast.Term) bool {
+		if _, isRef := t.Value.(ast.Ref); isRef {
+			return true // seen by its members
+		}
+		found = found || t.Equal(ast.InputRootDocument)
+		return found
+	})
+	return found
+}
+
+// run evaluates a query; nil if the document is undefined.
+func (q query) run(ev *evaluation, c *ast.Compiler, input *ast.Term) (ast.Value, error) {
+	var out ast.Value
+	err := topdown.NewQuery(q.body).WithCompiler(c).WithQueryCompiler(q.compiler).WithInput(input).
+		WithCancel(ev.cancel).WithStrictBuiltinErrors(true).
+		Iter(ev.ctx, func(r topdown.QueryResult) error {
+			out = r[answer].Value
+			return nil
+		})
+	return out, err
+}
+
+// diagnostics turns OPA's errors into ours, with their positions.
+func diagnostics(file string, err error) compiler.Diagnostics {
+	var many ast.Errors
+	var single *ast.Error
+	switch {
+	case errors.As(err, &many):
+	case errors.As(err, &single):
+		many = ast.Errors{single}
+	default:
+		return compiler.Diagnostics{{Code: "rego_error", Pos: compiler.Position{File: file, Line: 1, Column: 1}, Message: err.Error()}}
+	}
+	ds := make(compiler.Diagnostics, len(many))
+	for i, e := range many {
+		pos := compiler.Position{File: file, Line: 1, Column: 1}
+		if l := e.Location; l != nil && l.Row > 0 {
+			pos.Line, pos.Column = l.Row, max(l.Col, 1)
+		}
+		ds[i] = compiler.Diagnostic{Code: e.Code, Pos: pos, Message: e.Message}
+	}
+	return ds
+}

@@ -1,0 +1,128 @@
+package rego
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/open-policy-agent/opa/v1/ast"
+
+	"github.com/openleash/openleash-go/compiler"
+)
+
+// constantsDeadline bounds the evaluation of what a raw policy declares, at load.
+const constantsDeadline = time.Second
+
+// compileRego compiles a policy written in Rego: package openleash.policy.<id>, with METADATA that says
+// whom it is for, a rule decision, and optionally default_effect and budgets, which are constants.
+func compileRego(f File) (*Policy, compiler.Diagnostics) {
+	module, err := ast.ParseModuleWithOpts(f.Path, string(f.Text), ast.ParserOptions{
+		ProcessAnnotation: true, RegoVersion: ast.RegoV1, Capabilities: capabilities()})
+	if err != nil {
+		return nil, diagnostics(f.Path, err)
+	}
+	at := position(f.Path, module.Package.Location)
+	refuse := func(code, format string, args ...any) (*Policy, compiler.Diagnostics) {
+		return nil, compiler.Diagnostics{{Code: code, Pos: at, Message: fmt.Sprintf(format, args...)}}
+	}
+	id, ok := policyID(module.Package.Path)
+	if !ok {
+		return refuse("wrong_package", "%s must be package openleash.policy.<id>", module.Package)
+	}
+	p := &Policy{File: f.Path, Raw: true, Text: f.Text, Module: module, Default: compiler.DefaultDeny}
+	var custom map[string]any
+	for _, a := range module.Annotations {
+		if a.Scope == "package" {
+			custom, p.Name, p.Description = a.Custom, a.Title, a.Description
+			at = position(f.Path, a.Location)
+		}
+	}
+	name, description := p.Name, p.Description
+	var ds compiler.Diagnostics
+	p.Header, ds = compiler.Metadata(at, id, custom)
+	p.Name, p.Description = name, description
+	if ds.Err() != nil {
+		return nil, ds
+	}
+	if !defines(module, "decision") {
+		return refuse("missing_decision", "a policy needs a rule called decision")
+	}
+	if err := p.prepare("decision"); err != nil {
+		return nil, diagnostics(f.Path, err)
+	}
+	if ds := p.constants(at); ds.Err() != nil {
+		return nil, ds
+	}
+	return p, nil
+}
+
+// constants evaluates default_effect and budgets without any input.
+func (p *Policy) constants(at compiler.Position) compiler.Diagnostics {
+	if p.Guardrail {
+		p.Default = ""
+		if defines(p.Module, "default_effect") {
+			return compiler.Diagnostics{{Code: "guardrail_default", Pos: at, Message: "a guardrail has no default_effect"}}
+		}
+	} else if defines(p.Module, "default_effect") {
+		value, err := p.constant("default_effect")
+		if err != nil {
+			return diagnostics(p.File, err)
+		}
+		var ds compiler.Diagnostics
+		if p.Default, ds = compiler.DeclaredDefault(at, value); ds.Err() != nil {
+			return ds
+		}
+	}
+	if !defines(p.Module, "budgets") {
+		return nil
+	}
+	value, err := p.constant("budgets")
+	if err != nil {
+		return diagnostics(p.File, err)
+	}
+	var ds compiler.Diagnostics
+	p.Budgets, ds = compiler.DeclaredBudgets(at, value)
+	return ds
+}
+
+func (p *Policy) constant(name string) (any, error) {
+	q, err := p.prepareQuery(name)
+	if err != nil {
+		return nil, err
+	}
+	ev := newEvaluation(context.Background(), constantsDeadline)
+	defer ev.stop()
+	v, err := q.run(ev, p.compiler, nil)
+	if err != nil {
+		return nil, err
+	}
+	if v == nil {
+		return nil, fmt.Errorf("%s must be a constant: it is undefined without an input", name)
+	}
+	return ast.JSON(v)
+}
+
+func defines(m *ast.Module, name string) bool {
+	for _, r := range m.Rules {
+		if ref := r.Head.Ref(); len(ref) > 0 && ref[0].Equal(ast.VarTerm(name)) {
+			return true
+		}
+	}
+	return false
+}
+
+// policyID returns the last part of package openleash.policy.<id>.
+func policyID(path ast.Ref) (string, bool) {
+	if len(path) != 4 || !path.HasPrefix(compiler.Package("")[:3]) {
+		return "", false
+	}
+	id, ok := path[3].Value.(ast.String)
+	return string(id), ok
+}
+
+func position(file string, l *ast.Location) compiler.Position {
+	if l == nil || l.Row == 0 {
+		return compiler.Position{File: file, Line: 1, Column: 1}
+	}
+	return compiler.Position{File: file, Line: l.Row, Column: max(l.Col, 1)}
+}
