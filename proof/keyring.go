@@ -8,8 +8,6 @@ import (
 	"maps"
 	"slices"
 	"time"
-
-	"aidanwoods.dev/go-paseto"
 )
 
 // KeyRing holds the keys of a server and says which one signs for each purpose. It never changes:
@@ -19,10 +17,9 @@ type KeyRing struct {
 	active map[Purpose]string
 }
 
-// ringKey is a Key with what signing needs of it.
+// ringKey is a Key with the footer of the tokens that it signs.
 type ringKey struct {
 	Key
-	secret paseto.V4AsymmetricSecretKey
 	footer []byte
 }
 
@@ -58,13 +55,10 @@ func newRingKey(k Key) (ringKey, error) {
 	if k.Private == nil {
 		return rk, nil
 	}
-	var err error
-	if rk.secret, err = paseto.NewV4AsymmetricSecretKeyFromEd25519(k.Private); err != nil {
-		return rk, ErrKey
-	}
-	if !k.Public.Equal(k.Private.Public()) {
+	if len(k.Private) != ed25519.PrivateKeySize || !ed25519.NewKeyFromSeed(k.Private.Seed()).Equal(k.Private) || !k.Public.Equal(k.Private.Public()) {
 		return rk, fmt.Errorf("%w: its halves do not belong together", ErrKey)
 	}
+	var err error
 	rk.footer, err = json.Marshal(footerClaims{KID: k.KID})
 	return rk, err
 }
