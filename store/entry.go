@@ -48,12 +48,20 @@ type Decision struct {
 	// ProofID is the jti of the proof token, and ProofTTL its life in seconds; zero without a proof.
 	ProofID  string `json:"proof_id,omitempty"`
 	ProofTTL int    `json:"proof_ttl_seconds,omitempty"`
-	// ApprovalID is the approval request that this decision consumes.
+	// ApprovalID is the approval request that was presented with the action.
 	ApprovalID string `json:"approval_request_id,omitempty"`
 	// Overages are the budgets that a REQUIRE_APPROVAL or DENY found full.
 	Overages []BudgetState `json:"overages,omitempty"`
 	// Nonce is that of the signed request, so that a restart does not forget it.
 	Nonce string `json:"nonce,omitempty"`
+}
+
+// Consumes is the approval that the decision uses up: the one that was presented, if it allows.
+func (d *Decision) Consumes() string {
+	if d.Result != Allow {
+		return ""
+	}
+	return d.ApprovalID
 }
 
 // PolicyMatch says which rule of which policy matched.

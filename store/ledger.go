@@ -148,9 +148,11 @@ func (l *Ledger) fold(e *Entry, sign int64, wants func(*account) bool) error {
 		if e.Decision == nil {
 			return fmt.Errorf("entry %d: a decision without its decision", e.Seq)
 		}
-		if id := e.Decision.ApprovalID; id != "" && sign > 0 {
+		switch id := e.Decision.Consumes(); {
+		case id == "":
+		case sign > 0:
 			l.consumed[id] = struct{}{}
-		} else if id != "" {
+		default:
 			delete(l.consumed, id)
 		}
 	case ChargeSettled:

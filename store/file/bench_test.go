@@ -3,6 +3,10 @@ package file
 import (
 	"context"
 	"fmt"
+	"os"
+	"path/filepath"
+	"runtime"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -78,3 +82,92 @@ func (d noSync) Open(name string, flag int) (handle, error) {
 	return noSyncFile{h}, err
 }
 func (noSyncFile) Sync() error { return nil }
+
+// benchLog is a closed data folder with a log of a million entries by 10,000 agents.
+func benchLog(b *testing.B) string {
+	b.Helper()
+	const entries = 1_000_000
+	dir := filepath.Join(os.TempDir(), "openleash-bench-log")
+	if _, err := os.Stat(filepath.Join(dir, "complete")); err == nil {
+		return dir
+	}
+	os.RemoveAll(dir)
+	s := openStore(b, dir, Options{disk: noSync{osDisk{}}})
+	var wg sync.WaitGroup
+	for worker := range int64(64) {
+		wg.Go(func() {
+			for i := worker; i < entries; i += 64 {
+				d, charges := benchDecision(i, int(i%10_000))
+				if _, err := s.Record(context.Background(), d, charges); err != nil {
+					b.Error(err)
+				}
+			}
+		})
+	}
+	wg.Wait()
+	if err := s.Close(); err != nil {
+		b.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, "complete"), nil, 0o600); err != nil {
+		b.Fatal(err)
+	}
+	return dir
+}
+
+// later is when nothing in the bench log is new.
+func later() time.Time { return start().now.Add(24 * time.Hour) }
+
+// A folder that is left behind by a killed process: the snapshot is up to 20,000 entries old.
+func BenchmarkOpen1M(b *testing.B) {
+	dir := benchLog(b)
+	b.ResetTimer()
+	for b.Loop() {
+		s := openStore(b, dir, Options{Clock: later})
+		b.StopTimer()
+		var m runtime.MemStats
+		runtime.GC()
+		runtime.ReadMemStats(&m)
+		b.ReportMetric(float64(m.HeapAlloc)/1e6, "MB-heap")
+		if err := s.Close(); err != nil {
+			b.Fatal(err)
+		}
+		b.StartTimer()
+	}
+}
+
+func BenchmarkAudit1M(b *testing.B) {
+	s := openStore(b, benchLog(b), Options{Clock: later})
+	for _, q := range []struct {
+		name  string
+		query store.AuditQuery
+	}{
+		{"newest", store.AuditQuery{}},
+		{"agent", store.AuditQuery{AgentPrincipalID: fmt.Sprintf("agt_01jx%022d", 17)}},
+		{"nothing", store.AuditQuery{AgentPrincipalID: "agt_none"}},
+		{"text", store.AuditQuery{Text: "not to be found"}},
+	} {
+		b.Run(q.name, func(b *testing.B) {
+			for b.Loop() {
+				if _, err := s.Audit(context.Background(), q.query); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+	b.Run("decision", func(b *testing.B) {
+		for b.Loop() {
+			if _, err := s.Decision(context.Background(), fmt.Sprintf("dec_01jx%022d", 12345)); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
+}
+
+func BenchmarkVerify(b *testing.B) {
+	dir := benchLog(b)
+	for b.Loop() {
+		if _, err := Verify(context.Background(), dir, VerifyOptions{}); err != nil {
+			b.Fatal(err)
+		}
+	}
+}

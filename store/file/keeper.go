@@ -5,10 +5,7 @@ import (
 	"time"
 )
 
-const (
-	keepEvery     = time.Second
-	snapshotEvery = 20_000 // entries: what a start-up replays
-)
+const keepEvery = time.Second
 
 // keep does what may lag behind the log: index, snapshot, checkpoints. Nobody waits for it, and a
 // failure costs time at the next start, so it is only logged.
@@ -27,6 +24,8 @@ func (s *Store) keep(ctx context.Context) {
 }
 
 func (s *Store) keepUp() {
+	s.keeping.Lock()
+	defer s.keeping.Unlock()
 	for _, err := range []error{s.nonces.sync(), s.log.flushIndex()} {
 		if err != nil {
 			s.opts.Log.Warn("keeping up behind the log", "err", err)
@@ -37,7 +36,7 @@ func (s *Store) keepUp() {
 			s.opts.Log.Warn("signing a checkpoint of the log", "err", err)
 		}
 	}
-	if s.log.last()-s.snapshotAt >= snapshotEvery {
+	if s.log.last()-s.snapshotAt >= s.opts.snapshotEvery {
 		if err := s.snapshot(); err != nil {
 			s.opts.Log.Warn("writing a snapshot of the ledger", "err", err)
 		}

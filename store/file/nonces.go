@@ -3,6 +3,7 @@ package file
 import (
 	"context"
 	"encoding/binary"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -249,21 +250,48 @@ func (s *Store) seedNonces() error {
 		return err
 	}
 	since := max(now-nonceLife, last-nonceOverlap)
-	for seq := s.log.last(); seq > 0; seq-- {
-		e, err := s.log.entry(seq)
+	for next := s.log.last(); next > 0; {
+		g, place := s.log.segmentOf(next)
+		first := max(0, place+1-chunk)
+		rs, err := g.records(first, place+1-first)
 		if err != nil {
 			return err
 		}
-		at := e.Time.UnixMilli()
-		if at < since {
-			return nil
+		for i := len(rs) - 1; i >= 0; i-- {
+			if rs[i].time < since {
+				return nil
+			}
+			if rs[i].action == 0 {
+				continue // no decision
+			}
+			if err := s.seedNonce(g, first+i, rs[i].time); err != nil {
+				return err
+			}
 		}
-		if d := e.Decision; d != nil && d.Nonce != "" {
-			s.nonces.put(usedNonce{
-				hash: s.log.hasher.nonce(e.AgentPrincipalID, d.Nonce), agent: xxhash.Sum64String(e.AgentPrincipalID),
-				expires: at + nonceLife, used: at,
-			})
-		}
+		next = g.first + uint64(first) - 1
+	}
+	return nil
+}
+
+func (s *Store) seedNonce(g *segment, place int, at int64) error {
+	line, err := g.line(place)
+	if err != nil {
+		return err
+	}
+	var e struct {
+		Agent    string `json:"agent_principal_id"`
+		Decision struct {
+			Nonce string `json:"nonce"`
+		} `json:"decision"`
+	}
+	if err := json.Unmarshal(line, &e); err != nil {
+		return fmt.Errorf("reading the nonces of the log: entry %d: %w", g.first+uint64(place), err)
+	}
+	if e.Decision.Nonce != "" {
+		s.nonces.put(usedNonce{
+			hash: s.log.hasher.nonce(e.Agent, e.Decision.Nonce), agent: xxhash.Sum64String(e.Agent),
+			expires: at + nonceLife, used: at,
+		})
 	}
 	return nil
 }

@@ -14,8 +14,8 @@ import (
 // Record writes a decision to the log and takes its charges from their budgets, in one durable step.
 //
 // The same agent, action_id and action hash again yield the earlier decision, Replayed; with another
-// hash, store.ErrActionIDReused. A decision that redeems an approval is not held to one that did
-// not, so that the answer to an approved action is not the request for approval that came before.
+// hash, store.ErrActionIDReused. A decision under an approval supersedes an earlier one that did not
+// allow, so that the answer to an approved action is not the request for approval that came before.
 // A full budget is *store.ExceededError, a redeemed approval store.ErrConsumed, a log that cannot be
 // written store.ErrUnavailable; in all three nothing was written, charged or consumed.
 func (s *Store) Record(ctx context.Context, d store.Decision, charges []store.Charge) (store.Recorded, error) {
@@ -60,6 +60,10 @@ func (l *auditLog) record(it item) (earlier *store.Entry, b *batch, r store.Reco
 	d := it.entry.Decision
 	var seen []uint64 // entries that turned out not to answer it
 	l.mu.Lock()
+	if l.ledger.Consumed(d.ApprovalID) {
+		l.mu.Unlock()
+		return nil, nil, r, fmt.Errorf("%s: %w", d.ApprovalID, store.ErrConsumed)
+	}
 	for {
 		seq := l.unseen(it.record.action, seen)
 		if seq == 0 {
@@ -74,14 +78,14 @@ func (l *auditLog) record(it item) (earlier *store.Entry, b *batch, r store.Reco
 			// Another's: the hashes collide.
 		case p.ActionHash != d.ActionHash:
 			return nil, nil, r, fmt.Errorf("%s: %w", d.ActionID, store.ErrActionIDReused)
-		case d.ApprovalID == "" || d.ApprovalID == p.ApprovalID:
+		case d.ApprovalID == "" || p.Result == store.Allow:
 			return &e, nil, r, nil
 		}
 		seen = append(seen, seq)
 		l.mu.Lock()
 	}
 	defer l.mu.Unlock()
-	if d.ApprovalID != "" && l.ledger.Consumed(d.ApprovalID) {
+	if l.ledger.Consumed(d.ApprovalID) { // while the mutex was given up
 		return nil, nil, r, fmt.Errorf("%s: %w", d.ApprovalID, store.ErrConsumed)
 	}
 	charges := it.entry.Charges

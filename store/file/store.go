@@ -42,7 +42,8 @@ type Options struct {
 	// Nonces bounds how many nonces are remembered: 8 Mi, which is 600 s of 14,000 requests a second.
 	Nonces int
 
-	disk disk // the file system; tests make it fail
+	disk          disk   // the file system; tests make it fail
+	snapshotEvery uint64 // entries, which a start-up replays: 20,000
 }
 
 // Store keeps everything in one data folder. It is safe for concurrent use by one process, which a
@@ -67,7 +68,7 @@ type Store struct {
 	signerMu sync.Mutex
 	signer   store.Signer
 
-	// What follows up to kept belongs to the keeper.
+	keeping        sync.Mutex // guards what lags behind the log
 	snapshotAt     uint64
 	checkpointAt   uint64 // the last entry that needs no new checkpoint
 	checkpointTime time.Time
@@ -99,6 +100,9 @@ func Open(ctx context.Context, dir string, opts Options) (*Store, error) {
 	}
 	if opts.CheckpointInterval <= 0 {
 		opts.CheckpointInterval = 10 * time.Minute
+	}
+	if opts.snapshotEvery == 0 {
+		opts.snapshotEvery = 20_000
 	}
 	if opts.disk == nil {
 		opts.disk = osDisk{}

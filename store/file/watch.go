@@ -19,9 +19,9 @@ const (
 	maxDebounce = 120 * time.Millisecond // from the first event, so that steady writing hides nothing
 )
 
-// WatchPolicies calls changed after the files under policies/ have changed, until ctx ends. It
-// follows subfolders, the folder itself being removed, replaced or linked elsewhere, and tells at
-// least once of every change. Errors of changed are logged.
+// WatchPolicies calls changed when it has begun to watch, for what happened before, and after the
+// files under policies/ have changed, until ctx ends. It follows subfolders, and the folder itself
+// being removed, replaced or linked elsewhere. Every change is followed by a call.
 func (s *Store) WatchPolicies(ctx context.Context, changed func()) error {
 	w, err := fsnotify.NewWatcher()
 	if err != nil {
@@ -34,6 +34,7 @@ func (s *Store) WatchPolicies(ctx context.Context, changed func()) error {
 	if err := s.watchTree(w); err != nil {
 		return err
 	}
+	changed()
 	quiet := time.NewTimer(time.Hour)
 	quiet.Stop()
 	var first time.Time
