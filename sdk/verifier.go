@@ -34,6 +34,8 @@ type Verifier struct {
 	transport
 	fixed bool
 
+	fetching sync.Mutex // held by the one request for keys that is under way
+
 	mu      sync.Mutex
 	keys    proof.KeySource
 	fetched time.Time // when keys came
@@ -85,16 +87,24 @@ func (e Expect) proof(now time.Time) proof.Expect {
 		Audience: e.Audience, AmountMinor: e.AmountMinor, Currency: e.Currency, Leeway: e.Leeway}
 }
 
-// source returns keys that are not older than fresh, if they can be had.
+// source returns keys that are not older than fresh, if they can be had. While one caller asks for
+// new keys, the others go on with the old ones.
 func (v *Verifier) source(ctx context.Context, fresh time.Duration) (proof.KeySource, error) {
+	if keys := v.kept(fresh); keys != nil {
+		return keys, nil
+	}
+	v.fetching.Lock()
+	defer v.fetching.Unlock()
+	if keys := v.kept(fresh); keys != nil {
+		return keys, nil
+	}
+	now := v.now()
+	v.mu.Lock()
+	v.asked = now
+	v.mu.Unlock()
+	keys, err := v.fetch(ctx)
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	now := v.now()
-	if v.fixed || v.keys != nil && (now.Sub(v.fetched) < fresh || now.Sub(v.asked) < keysRetry && now.Sub(v.fetched) < keysStale) {
-		return v.keys, nil
-	}
-	v.asked = now
-	keys, err := v.fetch(ctx)
 	switch {
 	case err == nil:
 		v.keys, v.fetched = keys.Source(), now
@@ -102,6 +112,18 @@ func (v *Verifier) source(ctx context.Context, fresh time.Duration) (proof.KeySo
 		return nil, err
 	}
 	return v.keys, nil
+}
+
+// kept returns the keys that are here, or nil if it is time to ask for them.
+func (v *Verifier) kept(fresh time.Duration) proof.KeySource {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	now := v.now()
+	age := now.Sub(v.fetched)
+	if v.fixed || v.keys != nil && (age < fresh || now.Sub(v.asked) < keysRetry && age < keysStale) {
+		return v.keys
+	}
+	return nil
 }
 
 func (v *Verifier) fetch(ctx context.Context) (proof.PublicKeys, error) {

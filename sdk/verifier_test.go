@@ -1,8 +1,10 @@
 package sdk_test
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
+	"runtime"
 	"sync"
 	"testing"
 	"time"
@@ -100,6 +102,40 @@ func TestVerifierLearnsNewKeys(t *testing.T) {
 	at.forward(11 * time.Second)
 	if c, err := v.Verify(t.Context(), token, sdk.Expect{}); err != nil || c.AgentID != "shopper" {
 		t.Errorf("%+v, %v", c, err)
+	}
+}
+
+// A server that does not answer holds up the one who asks it for new keys, and nobody else.
+func TestVerifierGoesOnWhileItAsks(t *testing.T) {
+	set := vectorKeys(t)
+	token := sign(t, set.proof, "", proofClaims(nil))
+	f, _ := newFake(t, answer{body: keysBody(t, set.published(t))}, answer{hang: true})
+	at := &clock{at: epoch}
+	v, err := sdk.NewVerifierConfig(sdk.Config{URL: f.URL, Clock: at.now, Attempts: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	verify := func(ctx context.Context) error {
+		_, err := v.Verify(ctx, token, sdk.Expect{})
+		return err
+	}
+	if err := verify(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	at.forward(6 * time.Minute)
+	ctx, cancel := context.WithCancel(t.Context())
+	held := make(chan error)
+	go func() { held <- verify(ctx) }()
+	for len(f.requests()) < 2 {
+		runtime.Gosched()
+	}
+	var expired *proof.VerifyError
+	if err := verify(t.Context()); !errors.As(err, &expired) || expired.Reason != proof.Expired {
+		t.Errorf("beside the one that asks: %v", err)
+	}
+	cancel()
+	if err := <-held; !errors.As(err, &expired) {
+		t.Errorf("the one that asks: %v", err)
 	}
 }
 

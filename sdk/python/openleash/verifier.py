@@ -31,7 +31,7 @@ class Verifier:
         if self._transport is None and self._keys is None:
             raise RequestError("a verifier needs the URL of a server, or its public keys")
         self._fetched = self._asked = -math.inf
-        self._lock = threading.Lock()
+        self._fetching = threading.Lock()  # held by the one request for keys that is under way
 
     def verify(self, token: str, expect: Expect = Expect()) -> Dict[str, Any]:
         """Check a proof token offline and return what it says.
@@ -48,20 +48,31 @@ class Verifier:
         return verify_token(token, self._source(_RETRY), expect, now=self._now())
 
     def _source(self, fresh: float) -> List[Dict[str, Any]]:
-        """Keys that are not older than fresh seconds, if they can be had."""
-        with self._lock:
-            now = self._now().timestamp()
-            age = now - self._fetched
-            if self._transport is None or self._keys is not None and (age < fresh or now - self._asked < _RETRY and age < _STALE):
-                return self._keys or []
-            self._asked = now
+        """Keys that are not older than fresh seconds, if they can be had. While one thread asks for new
+        keys, the others go on with the old ones."""
+        keys = self._kept(fresh)
+        if keys is not None:
+            return keys
+        with self._fetching:
+            keys = self._kept(fresh)
+            if keys is not None or self._transport is None:
+                return keys or []
+            now = self._asked = self._now().timestamp()
             try:
                 self._keys = parse_public_keys(self._transport.do(Call("GET", "/v1/public-keys", again=True)))
                 self._fetched = now
             except OpenLeashError:
-                if self._keys is None or age >= _STALE:
+                if self._keys is None or now - self._fetched >= _STALE:
                     raise
             return self._keys
+
+    def _kept(self, fresh: float) -> Optional[List[Dict[str, Any]]]:
+        """The keys that are here, or None if it is time to ask for them."""
+        now = self._now().timestamp()
+        age = now - self._fetched
+        if self._transport is None or age < fresh or (now - self._asked < _RETRY and age < _STALE):
+            return self._keys
+        return None
 
     def verify_online(self, token: str, expect: Expect = Expect()) -> Dict[str, Any]:
         """Let the server check a proof token."""
