@@ -1,0 +1,238 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/openleash/openleash-go/proof"
+	"github.com/openleash/openleash-go/sdk"
+)
+
+func agentRegister(a *app) *cobra.Command {
+	var invite, agentID, env, serverURL, owner string
+	c := &cobra.Command{
+		Use:   "register --agent-id ID --output-env FILE (--invite URL | --url URL --owner-id ID)",
+		Short: "As an agent: make a key and join an owner",
+		Long: `Makes an Ed25519 key, joins, and writes the agent's environment to a file of mode 0600. With an invite the agent
+is active at once; without one it asks the owner, and waits for ` + "`openleash agent accept`" + `.`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if (invite == "") == (owner == "") {
+				return misuse("give either --invite, or --url and --owner-id")
+			}
+			if _, err := os.Lstat(env); err == nil {
+				return advise(fmt.Errorf("%s exists already", env), "it may hold an agent's only key: name another file with --output-env")
+			}
+			key, err := sdk.GenerateKeyPair()
+			if err != nil {
+				return fmt.Errorf("making the agent's key: %w", err)
+			}
+			var r *sdk.Registration
+			if invite != "" {
+				r, err = sdk.RedeemInvite(cmd.Context(), invite, agentID, key)
+			} else {
+				r, err = sdk.Register(cmd.Context(), serverURL, agentID, sdk.Owner{Type: "HUMAN", ID: owner}, key)
+			}
+			if err != nil {
+				return err
+			}
+			if err := writeSecret(env, r.Env()); err != nil {
+				return err
+			}
+			if a.asJSON {
+				return a.printJSON(r)
+			}
+			a.say("%s is %s; its environment, with its private key, is in %s.", r.AgentID, a.paint.verdict(r.Status), env)
+			if r.Status == "PENDING" {
+				a.say("Next, its owner: openleash agent accept %s", r.AgentPrincipalID)
+			}
+			return nil
+		},
+	}
+	f := c.Flags()
+	f.SortFlags = false
+	f.StringVar(&invite, "invite", "", "URL of an invite")
+	f.StringVar(&agentID, "agent-id", "", "id of the agent, unique on the server")
+	f.StringVar(&env, "output-env", "", "file for the agent's environment, with its private key (mode 0600)")
+	f.StringVar(&serverURL, "url", "http://127.0.0.1:8787", "server to ask, without an invite")
+	f.StringVar(&owner, "owner-id", "", "owner to ask, without an invite")
+	_ = c.MarkFlagRequired("agent-id") // the flag exists
+	_ = c.MarkFlagRequired("output-env")
+	return c
+}
+
+// request is what `agent authorize` asks.
+type request struct {
+	env, payload, currency, domain  string
+	amount                          int64
+	actionID, justification         string
+	wait                            time.Duration
+	saveAction, actionFile, redeems string
+}
+
+func agentAuthorize(a *app) *cobra.Command {
+	var r request
+	c := &cobra.Command{
+		Use:   "authorize ACTION_TYPE",
+		Short: "As an agent: ask whether an action is allowed",
+		Long: `Asks the server, and prints the decision. The exit code is 0 only if it is ALLOW, so that a script may go on.
+
+With --wait, a decision that needs its owner is asked for, and the answer waited for. By hand: keep the action
+with --save-action, let the owner approve, and ask again with --action and --approval-token.`,
+		Example: `  openleash agent authorize purchase.order --payload '{"amount": 45, "currency": "USD"}' --env agent.env
+  openleash agent authorize purchase.order --amount-minor 25000 --currency USD --env agent.env --wait 5m`,
+		Args: cobra.MaximumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if (len(args) == 1) == (r.actionFile != "") {
+				return misuse("give an action type, or the action of an earlier request with --action")
+			}
+			if (r.actionFile != "") != (r.redeems != "") {
+				return misuse("--action and --approval-token go together")
+			}
+			client, err := a.agentClient(r.env)
+			if err != nil {
+				return err
+			}
+			d, err := r.send(cmd.Context(), a, client, args)
+			if err != nil {
+				return err
+			}
+			return a.showDecision(d)
+		},
+	}
+	f := c.Flags()
+	f.SortFlags = false
+	f.StringVar(&r.env, "env", "", "file with the agent's environment (default: the environment)")
+	f.StringVar(&r.payload, "payload", "", "what the policy looks at: a JSON object, or @FILE")
+	f.Int64Var(&r.amount, "amount-minor", 0, "payload.amount_minor, in minor units such as cents")
+	f.StringVar(&r.currency, "currency", "", "payload.currency")
+	f.StringVar(&r.domain, "domain", "", "domain of the counterparty, the audience of the proof")
+	f.StringVar(&r.actionID, "action-id", "", "idempotency key (default: a random one)")
+	f.DurationVar(&r.wait, "wait", 0, "ask the owner for approval where it is needed, and wait this long")
+	f.Lookup("wait").NoOptDefVal = "10m"
+	f.StringVar(&r.justification, "justification", "", "why, for the owner to read")
+	f.StringVar(&r.saveAction, "save-action", "", "write the action, as it was sent, to this file")
+	f.StringVar(&r.actionFile, "action", "", "file with the action of an earlier request")
+	f.StringVar(&r.redeems, "approval-token", "", "token of its approval")
+	return c
+}
+
+func (r *request) send(ctx context.Context, a *app, client *sdk.Client, args []string) (*sdk.Decision, error) {
+	if r.actionFile != "" {
+		action, err := os.ReadFile(r.actionFile)
+		if err != nil {
+			return nil, fmt.Errorf("reading the action: %w", err)
+		}
+		return client.Redeem(ctx, &sdk.Decision{Action: action}, r.redeems)
+	}
+	action, err := r.action(args[0])
+	if err != nil {
+		return nil, err
+	}
+	d, err := client.Authorize(ctx, action)
+	if err != nil {
+		return nil, err
+	}
+	if r.saveAction != "" {
+		if err := os.WriteFile(r.saveAction, d.Action, 0o600); err != nil {
+			return nil, fmt.Errorf("saving the action: %w", err)
+		}
+	}
+	if r.wait <= 0 || !d.NeedsApproval() {
+		return d, nil
+	}
+	asked, err := client.RequestApproval(ctx, d, r.justification)
+	if err != nil {
+		return nil, err
+	}
+	fmt.Fprintf(a.err, "%s: waiting until %s for its owner: openleash approval approve %s\n",
+		d.Result, when(a.clock().Add(r.wait)), asked.ID)
+	approved, err := client.WaitForApproval(ctx, asked.ID, r.wait)
+	if err != nil {
+		return nil, err
+	}
+	return client.Redeem(ctx, d, approved.Token)
+}
+
+// action builds the action request from the flags.
+func (r *request) action(kind string) (sdk.Action, error) {
+	text := r.payload
+	if file, ok := strings.CutPrefix(text, "@"); ok {
+		b, err := os.ReadFile(file)
+		if err != nil {
+			return sdk.Action{}, fmt.Errorf("reading the payload: %w", err)
+		}
+		text = string(b)
+	}
+	payload := map[string]json.RawMessage{}
+	if text != "" {
+		if err := json.Unmarshal([]byte(text), &payload); err != nil {
+			return sdk.Action{}, misuse("--payload is no JSON object: %w", err)
+		}
+	}
+	add := func(key string, value any) error {
+		if _, twice := payload[key]; twice {
+			return misuse("%s is given twice, in --payload too", key)
+		}
+		raw, err := json.Marshal(value)
+		payload[key] = raw
+		return err
+	}
+	var errs []error
+	if r.amount != 0 {
+		errs = append(errs, add("amount_minor", r.amount))
+	}
+	if r.currency != "" {
+		errs = append(errs, add("currency", r.currency))
+	}
+	out := sdk.Action{Type: kind, ID: r.actionID, Context: payload}
+	if r.domain != "" {
+		out.RelyingParty = &proof.RelyingParty{Domain: r.domain}
+	}
+	return out, errors.Join(errs...)
+}
+
+// showDecision prints a decision. Only an ALLOW is success.
+func (a *app) showDecision(d *sdk.Decision) error {
+	if a.asJSON {
+		if err := a.printJSON(d); err != nil {
+			return err
+		}
+	} else {
+		a.say("%s  %s", a.paint.bold(a.paint.verdict(d.Result)), printable(d.Reason))
+		if d.MatchedRuleID != "" {
+			a.say("  rule      %s of %s", d.MatchedRuleID, d.MatchedPolicyID)
+		}
+		a.say("  decision  %s", d.ID)
+		for _, b := range d.Budgets {
+			a.say("  budget    %s: %s", b.ID, left(b.Remaining, b.Limit, b.Currency, b.ResetsAt))
+		}
+		if d.ProofToken != "" {
+			a.say("  proof     until %s\n%s", when(d.ProofExpiresAt), d.ProofToken)
+		}
+	}
+	if !d.Allowed() {
+		return exitCode(refused)
+	}
+	return nil
+}
+
+// left says in words what is left of a budget.
+func left(remaining, limit int64, currency string, resets *time.Time) string {
+	unit := " " + currency + " (minor units)"
+	if currency == "" {
+		unit = " actions"
+	}
+	text := fmt.Sprintf("%d of %d%s left", remaining, limit, unit)
+	if resets != nil {
+		text += ", until " + when(*resets)
+	}
+	return text
+}

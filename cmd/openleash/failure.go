@@ -1,0 +1,71 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/openleash/openleash-go/leash"
+)
+
+// exitCode ends the program with a code, after the command itself said why.
+type exitCode int
+
+func (c exitCode) Error() string { return fmt.Sprintf("exit %d", int(c)) }
+
+// usageError is a command line that cannot be meant.
+type usageError struct{ error }
+
+func (e usageError) Unwrap() error { return e.error }
+
+func misuse(format string, args ...any) error { return usageError{fmt.Errorf(format, args...)} }
+
+// advised is an error with what to do about it.
+type advised struct {
+	error
+	advice string
+}
+
+func (e advised) Unwrap() error { return e.error }
+
+func advise(err error, format string, args ...any) error {
+	return advised{err, fmt.Sprintf(format, args...)}
+}
+
+// complain tells of an error: what happened, and what to do.
+func (a *app) complain(err error, advice string) {
+	var hint advised
+	if errors.As(err, &hint) {
+		advice = hint.advice
+	}
+	var told *leash.Error
+	code := leash.Code("")
+	if errors.As(err, &told) {
+		code = told.Code
+	}
+	if a.asJSON {
+		body := map[string]any{"code": code, "message": err.Error()}
+		if code == "" {
+			delete(body, "code")
+		}
+		if advice != "" {
+			body["advice"] = advice
+		}
+		if told != nil && told.Details != nil {
+			body["details"] = told.Details
+		}
+		text, _ := json.Marshal(map[string]any{"error": body}) // strings and what was JSON before
+		fmt.Fprintf(a.err, "%s\n", text)
+		return
+	}
+	fmt.Fprintf(a.err, "openleash: %s\n", indent(err.Error(), "  "))
+	if advice != "" {
+		fmt.Fprintf(a.err, "  %s\n", indent(advice, "  "))
+	}
+}
+
+// indent puts prefix before every line but the first.
+func indent(text, prefix string) string {
+	return strings.ReplaceAll(strings.TrimRight(text, "\n"), "\n", "\n"+prefix)
+}

@@ -1,0 +1,67 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+)
+
+func main() {
+	// The first signal asks to stop; a second one, no longer caught, stops at once.
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	context.AfterFunc(ctx, stop)
+	a := &app{
+		console: console{in: os.Stdin, out: os.Stdout, err: os.Stderr, paint: paints(os.Stdout, os.LookupEnv),
+			interactive: isTerminal(os.Stdin) && isTerminal(os.Stdout)},
+		lookup: os.LookupEnv,
+		clock:  time.Now,
+	}
+	os.Exit(a.run(ctx, os.Args[1:]))
+}
+
+// app is one run of the program.
+type app struct {
+	console
+	settings settings
+	lookup   func(name string) (string, bool) // environment variables
+	clock    func() time.Time
+	inForce  []setting // the settings, with where they come from
+	asJSON   bool
+	owner    string // --owner: for whom commands act
+	started  bool   // the command line was understood
+}
+
+// The exit codes.
+const (
+	done    = 0
+	refused = 1
+	misused = 2
+)
+
+func (a *app) run(ctx context.Context, args []string) int {
+	root := a.command()
+	root.SetArgs(args)
+	root.SetIn(a.in)
+	root.SetOut(a.out)
+	root.SetErr(a.err)
+	cmd, err := root.ExecuteContextC(ctx)
+	var code exitCode
+	switch {
+	case err == nil:
+		return done
+	case errors.As(err, &code):
+		return int(code) // the command has said why
+	case errors.Is(err, context.Canceled) && ctx.Err() != nil:
+		return refused
+	}
+	var wrong usageError
+	if !a.started || errors.As(err, &wrong) {
+		a.complain(err, "see `"+cmd.CommandPath()+" --help`")
+		return misused
+	}
+	a.complain(err, "")
+	return refused
+}

@@ -1,0 +1,247 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"os"
+	"strconv"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/openleash/openleash-go/compiler"
+	"github.com/openleash/openleash-go/leash"
+	"github.com/openleash/openleash-go/rego"
+)
+
+func policyCommand(a *app) *cobra.Command {
+	return forOwner(a, noun("policy", "Policies: list, show, validate, upsert, delete, compile, schema",
+		policyList(a), policyShow(a), policyValidate(a), policyUpsert(a), policyDelete(a), policyCompile(a), policySchema(a)))
+}
+
+const policiesPath = "/v1/owner/policies"
+
+func policyPath(id string) string { return policiesPath + "/" + url.PathEscape(id) }
+
+func policyList(a *app) *cobra.Command {
+	return &cobra.Command{Use: "list", Short: "List the policies in the order in which they apply", Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return ask(cmd.Context(), a, http.MethodGet, policiesPath, nil, func(p page[leash.PolicyView]) error {
+				if len(p.Items) == 0 {
+					a.say("No policies: everything is denied. Save one into %s/policies, or see `openleash policy upsert`.", a.settings.data)
+					return nil
+				}
+				var rows [][]string
+				for _, v := range p.Items {
+					rows = append(rows, []string{v.ID, tier(v), strconv.Itoa(v.Rank), strconv.Itoa(v.Rules), strconv.Itoa(len(v.Budgets)), yes(v.Enabled), v.File, v.Name})
+				}
+				a.table([]string{"ID", "FOR", "RANK", "RULES", "BUDGETS", "ENABLED", "FILE", "NAME"}, rows)
+				return nil
+			})
+		}}
+}
+
+// tier says whom a policy applies to.
+func tier(v leash.PolicyView) string {
+	var parts []string
+	if v.Guardrail {
+		parts = append(parts, "guardrail")
+	}
+	if len(v.Agents) > 0 {
+		parts = append(parts, strings.Join(v.Agents, ", "))
+	}
+	if len(v.Groups) > 0 {
+		parts = append(parts, "groups "+strings.Join(v.Groups, ", "))
+	}
+	if len(v.Agents)+len(v.Groups) == 0 {
+		parts = append(parts, "all agents")
+	}
+	return strings.Join(parts, ": ")
+}
+
+func policyShow(a *app) *cobra.Command {
+	return &cobra.Command{Use: "show ID", Short: "Show a policy, in its own words and in plain ones", Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return ask(cmd.Context(), a, http.MethodGet, policyPath(args[0]), nil, func(v leash.PolicyView) error {
+				a.say("%s", a.paint.faint("# "+v.File))
+				a.say("%s", printableText(strings.TrimRight(v.Text, "\n")))
+				if len(v.Words) > 0 {
+					a.say("\nIt means:")
+				}
+				for _, w := range v.Words {
+					a.say("  - %s", printable(w))
+				}
+				return nil
+			})
+		}}
+}
+
+func policyUpsert(a *app) *cobra.Command {
+	var in leash.PolicyInput
+	c := &cobra.Command{Use: "upsert FILE", Short: "Save a policy and put it in force, or refuse it whole", Args: cobra.ExactArgs(1),
+		Long: "Saves the policy under the id that it names, else under the file's base name. The file may be YAML or Rego.",
+		RunE: func(cmd *cobra.Command, args []string) error {
+			text, err := readPolicy(args[0])
+			if err != nil {
+				return err
+			}
+			// A file that is wrong is shown here with its lines; the server would only list them.
+			if ds := check(cmd.Context(), text); ds.Err() != nil {
+				return a.showDiagnostics([]rego.File{text}, ds)
+			}
+			in.Text = string(text.Text)
+			method, path := http.MethodPost, policiesPath
+			if p, _ := compiler.Parse(text.Path, text.Text); p != nil && strings.HasSuffix(text.Path, "ml") {
+				method, path = http.MethodPut, policyPath(p.ID)
+			}
+			return ask(cmd.Context(), a, method, path, in, func(v leash.PolicyView) error {
+				a.say("%s is in force, from %s.", a.paint.bold(v.ID), v.File)
+				for _, w := range v.Words {
+					a.say("  - %s", printable(w))
+				}
+				return nil
+			})
+		}}
+	c.Flags().StringVar(&in.AppliesTo, "agent", "", "narrow it to one agent")
+	c.Flags().StringVar(&in.Name, "name", "", "name it")
+	return c
+}
+
+func policyDelete(a *app) *cobra.Command {
+	return &cobra.Command{Use: "delete ID", Short: "Delete a policy", Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return ask(cmd.Context(), a, http.MethodDelete, policyPath(args[0]), nil, func(struct{}) error {
+				a.say("%s is deleted.", args[0])
+				return nil
+			})
+		}}
+}
+
+func policyValidate(a *app) *cobra.Command {
+	return &cobra.Command{Use: "validate FILE…", Short: "Check policy files: every error, with its place and its line", Args: cobra.MinimumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			var files []rego.File
+			var all compiler.Diagnostics
+			for _, name := range args {
+				f, err := readPolicy(name)
+				if err != nil {
+					return err
+				}
+				files = append(files, f)
+				all = append(all, check(cmd.Context(), f)...)
+			}
+			if a.asJSON {
+				if err := a.printJSON(map[string]any{"valid": all.Err() == nil, "problems": leash.Problems(all)}); err != nil {
+					return err
+				}
+			} else if len(all) > 0 {
+				all.Render(a.err, sourceOf(files))
+			}
+			if all.Err() != nil {
+				return exitCode(refused)
+			}
+			if !a.asJSON {
+				a.say("%s", plural(len(files), "policy file is valid", "policy files are valid"))
+			}
+			return nil
+		}}
+}
+
+func policyCompile(a *app) *cobra.Command {
+	var dir string
+	c := &cobra.Command{Use: "compile FILE…", Short: "Print the Rego that policies compile to, or write it for `opa test`", Args: cobra.MinimumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			var files []rego.File
+			for _, name := range args {
+				f, err := readPolicy(name)
+				if err != nil {
+					return err
+				}
+				files = append(files, f)
+			}
+			engine, ds := compileLocally(cmd.Context(), files)
+			if ds.Err() != nil {
+				return a.showDiagnostics(files, ds)
+			}
+			if dir != "" {
+				if err := error(nil); err != nil {
+					return fmt.Errorf("writing Rego: %w", err)
+				}
+				a.say("wrote %s into %s", plural(len(files), "module", "modules"), dir)
+				return nil
+			}
+			for _, p := range engine.Policies() {
+				text, err := compiler.Format(p.Module)
+				if err != nil {
+					return fmt.Errorf("printing Rego: %w", err)
+				}
+				a.say("%s", strings.TrimRight(string(text), "\n"))
+			}
+			return nil
+		}}
+	c.Flags().StringVarP(&dir, "output", "o", "", "folder to write the modules into")
+	return c
+}
+
+func policySchema(a *app) *cobra.Command {
+	return &cobra.Command{Use: "schema", Short: "Print the JSON Schema of a policy file, for editors", Args: cobra.NoArgs,
+		RunE: func(*cobra.Command, []string) error {
+			a.say("%s", strings.TrimRight(string(compiler.Schema()), "\n"))
+			return nil
+		}}
+}
+
+// readPolicy reads one policy file.
+func readPolicy(name string) (rego.File, error) {
+	text, err := os.ReadFile(name)
+	if err != nil {
+		return rego.File{}, fmt.Errorf("reading a policy: %w", err)
+	}
+	if rego.ShouldIgnore(name) {
+		return rego.File{}, misuse("%s is no policy: those end in .yaml, .yml or .rego, and not in _test", name)
+	}
+	return rego.File{Path: name, Text: text}, nil
+}
+
+// localOwner owns the policies that are compiled without a data folder.
+const localOwner = "local"
+
+func compileLocally(ctx context.Context, files []rego.File) (*rego.Engine, compiler.Diagnostics) {
+	return rego.Compile(ctx, localOwner, []string{localOwner}, files, rego.Options{})
+}
+
+// check says everything that is to be said of one policy file.
+func check(ctx context.Context, f rego.File) compiler.Diagnostics {
+	_, ds := compileLocally(ctx, []rego.File{f})
+	return ds
+}
+
+// showDiagnostics shows what is wrong with policy files, each with its line.
+func (a *app) showDiagnostics(files []rego.File, ds compiler.Diagnostics) error {
+	if a.asJSON {
+		return errors.Join(a.printJSON(map[string]any{"valid": false, "problems": leash.Problems(ds)}), exitCode(refused))
+	}
+	ds.Render(a.err, sourceOf(files))
+	return exitCode(refused)
+}
+
+func sourceOf(files []rego.File) func(string) []byte {
+	return func(name string) []byte {
+		for _, f := range files {
+			if f.Path == name {
+				return f.Text
+			}
+		}
+		return nil
+	}
+}
+
+func plural(n int, one, many string) string {
+	if n == 1 {
+		return "1 " + one
+	}
+	return strconv.Itoa(n) + " " + many
+}

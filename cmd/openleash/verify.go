@@ -1,0 +1,129 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"os"
+	"strconv"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/openleash/openleash-go/proof"
+	"github.com/openleash/openleash-go/sdk"
+)
+
+func verifyCommand(a *app) *cobra.Command {
+	var keys, action string
+	var amount int64
+	var want sdk.Expect
+	c := &cobra.Command{
+		Use:   "verify TOKEN",
+		Short: "Verify a proof token, offline",
+		Long: `Checks a proof with nothing but the public keys: those of --keys (a file, or the URL of a server), or else of
+the data folder. What you know of the action is compared: always name at least --action or --audience, lest
+a proof for one thing pays for another. Prints the claims, or the reason.`,
+		Example: `  openleash keys list --public > keys.json
+  openleash verify --keys keys.json --audience shop.example.com v4.public.eyJ…`,
+		Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if cmd.Flags().Changed("amount-minor") {
+				want.AmountMinor = &amount
+			}
+			if action != "" {
+				hash, err := hashAction(action)
+				if err != nil {
+					return err
+				}
+				want.ActionHash = hash
+			}
+			v, err := a.verifier(cmd.Context(), keys)
+			if err != nil {
+				return err
+			}
+			claims, err := v.Verify(cmd.Context(), strings.TrimSpace(args[0]), want)
+			return a.showVerification(claims, err)
+		},
+	}
+	f := c.Flags()
+	f.SortFlags = false
+	f.StringVar(&keys, "keys", "", "file with the public keys, or URL of a server (default: the data folder)")
+	f.StringVar(&action, "action", "", "file with the action request that the proof must be for")
+	f.StringVar(&want.Audience, "audience", "", "your own domain, which the proof must be for")
+	f.StringVar(&want.AgentID, "agent", "", "agent that the proof must be of")
+	f.Int64Var(&amount, "amount-minor", 0, "amount that the proof must be for, in minor units")
+	f.StringVar(&want.Currency, "currency", "", "currency that the proof must be for")
+	return c
+}
+
+func hashAction(file string) (string, error) {
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return "", fmt.Errorf("reading the action: %w", err)
+	}
+	parsed, err := proof.ParseAction(text)
+	if err != nil {
+		return "", fmt.Errorf("reading the action: %w", err)
+	}
+	return parsed.Hash, nil
+}
+
+// verifier knows the keys of a file, of a server or of the data folder.
+func (a *app) verifier(ctx context.Context, keys string) (*sdk.Verifier, error) {
+	if strings.HasPrefix(keys, "http://") || strings.HasPrefix(keys, "https://") {
+		return sdk.NewVerifierConfig(sdk.Config{URL: strings.TrimSuffix(keys, "/v1/public-keys"), Clock: a.clock})
+	}
+	var text json.RawMessage
+	var err error
+	if keys != "" {
+		text, err = os.ReadFile(keys)
+	} else {
+		err = a.with(ctx, func(c *api) error { return c.call(ctx, http.MethodGet, "/v1/public-keys", nil, &text) })
+	}
+	if err != nil {
+		return nil, fmt.Errorf("reading the public keys: %w", err)
+	}
+	set, err := proof.ParsePublicKeys(text)
+	if err != nil {
+		return nil, fmt.Errorf("reading the public keys: %w", err)
+	}
+	return sdk.NewOfflineVerifier(set), nil
+}
+
+func (a *app) showVerification(c proof.Claims, err error) error {
+	var invalid *proof.VerifyError
+	if err != nil && !errors.As(err, &invalid) {
+		return err
+	}
+	if a.asJSON {
+		out := map[string]any{"valid": err == nil}
+		if err != nil {
+			out["reason"], out["message"] = invalid.Reason, invalid.Message
+		} else {
+			out["claims"] = c
+		}
+		if e := a.printJSON(out); e != nil || err == nil {
+			return e
+		}
+		return exitCode(refused)
+	}
+	if err != nil {
+		fmt.Fprintf(a.err, "%s  %s: %s\n", a.paint.bold(a.paint.red("NOT VALID")), invalid.Reason, invalid.Message)
+		return exitCode(refused)
+	}
+	a.say("%s  %s may do %s", a.paint.bold(a.paint.green("VALID")), printable(c.AgentID), a.paint.bold(printable(c.ActionType)))
+	a.say("  owner     %s", c.OwnerID)
+	if c.AmountMinor != nil {
+		a.say("  amount    %s %s (minor units)", strconv.FormatInt(*c.AmountMinor, 10), printable(c.Currency))
+	}
+	if c.Audience != "" {
+		a.say("  audience  %s", printable(c.Audience))
+	}
+	a.say("  action    %s", c.ActionHash)
+	a.say("  decision  %s", c.DecisionID)
+	a.say("  until     %s", when(c.ExpiresAt))
+	return nil
+}

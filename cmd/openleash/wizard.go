@@ -1,0 +1,212 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+
+	"charm.land/huh/v2"
+	"github.com/spf13/cobra"
+
+	"github.com/openleash/openleash-go/leash"
+	"github.com/openleash/openleash-go/policies"
+	"github.com/openleash/openleash-go/rego"
+)
+
+func wizardCommand(a *app) *cobra.Command {
+	return &cobra.Command{
+		Use:   "wizard",
+		Short: "Set up a data folder, by asking",
+		Long: `Asks your name, a passphrase, the first agent and how much it may do at first; creates everything; and shows
+three sample decisions and the agent's environment.`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := a.checkWishes(wishes{name: "nobody yet"}); err != nil {
+				return err
+			}
+			w := wishes{agentID: "my-agent", profile: "balanced"}
+			if err := a.askWishes(cmd.Context(), &w); err != nil {
+				return err
+			}
+			s, err := a.setUp(cmd.Context(), w)
+			if err != nil {
+				return err
+			}
+			if err := a.showSetUp(s, w); err != nil || a.asJSON {
+				return err
+			}
+			return a.showSamples(cmd.Context(), w.profile)
+		},
+	}
+}
+
+// profiles are the first policies to choose from.
+func profiles() []choice {
+	return []choice{
+		{"conservative", "nearly everything asks you first"},
+		{"balanced", "small things pass, larger ones ask, the largest are refused"},
+		{"autonomous", "most things pass, within limits"},
+		{"none", "write your own; everything is denied until then"},
+	}
+}
+
+type choice struct{ name, meaning string }
+
+// askWishes asks on a terminal with a form, and elsewhere line by line.
+func (a *app) askWishes(ctx context.Context, w *wishes) error {
+	if a.interactive {
+		return a.askByForm(ctx, w)
+	}
+	return a.askByLine(w)
+}
+
+func (a *app) askByForm(ctx context.Context, w *wishes) error {
+	var again string
+	var options []huh.Option[string]
+	for _, p := range profiles() {
+		options = append(options, huh.NewOption(p.name+" – "+p.meaning, p.name))
+	}
+	form := huh.NewForm(
+		huh.NewGroup(
+			huh.NewInput().Title("Your name").Description("as agents and the portal show it").Value(&w.name).Validate(leash.CheckName),
+			huh.NewInput().Title("Passphrase").Description("for the portal; at least 8 characters").EchoMode(huh.EchoModePassword).
+				Value(&w.passphrase).Validate(checkPassphrase),
+			huh.NewInput().Title("Once more").EchoMode(huh.EchoModePassword).Value(&again).Validate(func(s string) error {
+				if s != w.passphrase {
+					return errors.New("it is not the same")
+				}
+				return nil
+			}),
+		),
+		huh.NewGroup(
+			huh.NewInput().Title("Your first agent").Description("its id, unique on this server").Value(&w.agentID),
+			huh.NewSelect[string]().Title("What may it do at first?").Options(options...).Value(&w.profile),
+		),
+	).WithInput(a.in).WithOutput(a.out)
+	if err := form.RunWithContext(ctx); errors.Is(err, huh.ErrUserAborted) {
+		return errors.New("nothing was set up")
+	} else if err != nil {
+		return fmt.Errorf("asking: %w", err)
+	}
+	return nil
+}
+
+func checkPassphrase(s string) error {
+	if len([]rune(s)) < leash.MinPassphrase {
+		return fmt.Errorf("at least %d characters", leash.MinPassphrase)
+	}
+	return nil
+}
+
+// askByLine asks where there is no terminal: one answer a line, an empty line takes the default.
+func (a *app) askByLine(w *wishes) error {
+	lines := bufio.NewReader(a.in)
+	var names []string
+	for _, p := range profiles() {
+		names = append(names, p.name)
+	}
+	known := func(s string) error {
+		if !slices.Contains(names, s) {
+			return fmt.Errorf("one of %s", strings.Join(names, ", "))
+		}
+		return nil
+	}
+	any := func(string) error { return nil }
+	for _, q := range []struct {
+		question string
+		answer   *string
+		check    func(string) error
+	}{
+		{"Your name", &w.name, leash.CheckName},
+		{"Passphrase, at least 8 characters", &w.passphrase, checkPassphrase},
+		{"Your first agent", &w.agentID, any},
+		{"Policy profile: " + strings.Join(names, ", "), &w.profile, known},
+	} {
+		if err := a.askLine(lines, q.question, q.answer, q.check); err != nil {
+			return err
+		}
+	}
+	a.say("")
+	return nil
+}
+
+// askLine asks until the answer is one.
+func (a *app) askLine(lines *bufio.Reader, question string, answer *string, check func(string) error) error {
+	for {
+		if *answer != "" {
+			question = strings.TrimSuffix(question, " ["+*answer+"]") + " [" + *answer + "]"
+		}
+		fmt.Fprintf(a.out, "%s: ", question)
+		line, err := lines.ReadString('\n')
+		if errors.Is(err, io.EOF) && line == "" {
+			return advise(errors.New("the answers ended too early; nothing was set up"), "without a terminal, `openleash init` takes flags")
+		}
+		if err != nil && !errors.Is(err, io.EOF) {
+			return fmt.Errorf("reading an answer: %w", err)
+		}
+		given := strings.TrimRight(line, "\r\n")
+		if given == "" {
+			given = *answer
+		}
+		if err := check(given); err == nil {
+			*answer = given
+			return nil
+		} else {
+			fmt.Fprintf(a.out, "  %v\n", err)
+		}
+	}
+}
+
+// newPassphrase asks for one on a terminal, twice.
+func (a *app) newPassphrase(ctx context.Context) (string, error) {
+	var first, again string
+	if !a.interactive {
+		return "", misuse("there is no terminal to ask on: give --passphrase-file, or OPENLEASH_PASSPHRASE")
+	}
+	form := huh.NewForm(huh.NewGroup(
+		huh.NewInput().Title("New passphrase").EchoMode(huh.EchoModePassword).Value(&first).Validate(checkPassphrase),
+		huh.NewInput().Title("Once more").EchoMode(huh.EchoModePassword).Value(&again).Validate(func(s string) error {
+			if s != first {
+				return errors.New("it is not the same")
+			}
+			return nil
+		}),
+	)).WithInput(a.in).WithOutput(a.out)
+	if err := form.RunWithContext(ctx); err != nil {
+		return "", fmt.Errorf("asking for the passphrase: %w", err)
+	}
+	return first, nil
+}
+
+// showSamples shows what the first policy decides.
+func (a *app) showSamples(ctx context.Context, profile string) error {
+	if profile == "none" {
+		return nil
+	}
+	text, err := policies.Profile(profile)
+	if err != nil {
+		return err
+	}
+	a.say("\nThree samples of what the policy %s decides:\n", a.paint.bold(profile))
+	subject := rego.Subject{AgentID: "my-agent", PrincipalID: "agt_sample", OwnerID: localOwner, OwnerType: "HUMAN"}
+	var rows [][]string
+	for _, amount := range []int64{45, 250, 600} {
+		action, err := json.Marshal(map[string]any{"action_type": "purchase.order",
+			"payload": map[string]any{"amount": amount, "amount_minor": amount * 100, "currency": "USD"}})
+		if err != nil {
+			return err
+		}
+		answer, err := leash.Try(ctx, string(text), action, subject, a.clock())
+		if err != nil {
+			return err
+		}
+		rows = append(rows, []string{"purchase.order", fmt.Sprintf("%d USD", amount), string(answer.Result), answer.Reason})
+	}
+	a.table([]string{"ACTION", "AMOUNT", "DECISION", "BECAUSE"}, rows)
+	return nil
+}
