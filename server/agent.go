@@ -76,11 +76,12 @@ func (s *Server) agentApproval(c *call) (leash.AgentApproval, error) {
 	read := func(ctx context.Context, wait time.Duration) (leash.AgentApproval, error) {
 		return s.svc.AgentApproval(ctx, c.agent, c.id("id"), wait)
 	}
+	if wait == 0 {
+		return read(c.ctx, 0)
+	}
 	leave, free := s.waiting.take(c.agent.PrincipalID)
-	if wait == 0 || !free { // the answer as it is now is right, too
-		if free {
-			leave()
-		}
+	if !free { // the answer as it is now is right, too
+		c.Response().Header().Set("Retry-After", "5")
 		return read(c.ctx, 0)
 	}
 	defer leave()

@@ -42,10 +42,20 @@ var enums = map[reflect.Type][]string{
 	reflect.TypeFor[proof.Purpose](): {"proof", "approval", "user_session", "log"},
 }
 
+// plainTypes are those whose JSON is not what reflection would say.
 var plainTypes = map[reflect.Type]schema{
 	reflect.TypeFor[time.Time]():       {"type": "string", "format": "date-time"},
 	reflect.TypeFor[json.RawMessage](): {},
 	reflect.TypeFor[jsontext.Value]():  {},
+	reflect.TypeFor[store.Window](): {"type": "object", "additionalProperties": false, "properties": map[string]schema{
+		"calendar": {"type": "string"}, "zone": {"type": "string"}, "week_start": {"type": "integer"}, "sliding_seconds": {"type": "integer"}}},
+}
+
+// faithful are those that encode themselves, and yet as reflection says but for how times look.
+var faithful = map[reflect.Type]bool{
+	reflect.TypeFor[proof.Claims]():     true,
+	reflect.TypeFor[proof.PublicKey]():  true,
+	reflect.TypeFor[proof.PublicKeys](): true,
 }
 
 // of is the schema of a type in an answer.
@@ -61,8 +71,14 @@ func (s *schemas) ofBody(t reflect.Type, required []string) (schema, error) {
 }
 
 func (s *schemas) schema(t reflect.Type, body bool) (schema, error) {
+	if t.Kind() == reflect.Pointer {
+		return s.schema(t.Elem(), body)
+	}
 	if plain, ok := plainTypes[t]; ok {
 		return plain, nil
+	}
+	if encodesItself := t.Kind() != reflect.Interface && t.Implements(reflect.TypeFor[json.Marshaler]()); encodesItself && !faithful[t] {
+		return nil, fmt.Errorf("the type %s encodes itself, and nobody says how", t)
 	}
 	switch t.Kind() {
 	case reflect.Interface:
@@ -76,8 +92,6 @@ func (s *schemas) schema(t reflect.Type, body bool) (schema, error) {
 		return schema{"type": "boolean"}, nil
 	case reflect.Int, reflect.Int64, reflect.Uint64:
 		return schema{"type": "integer"}, nil
-	case reflect.Pointer:
-		return s.schema(t.Elem(), body)
 	case reflect.Slice:
 		if t == reflect.TypeFor[proof.PublicKeys]() {
 			return s.publicKeys()
