@@ -210,6 +210,8 @@ func complete(out any) bool {
 		return a.ID != "" && a.Status != ""
 	case *PolicyDraft:
 		return a.ID != ""
+	case *draftList:
+		return a.Drafts != nil
 	case *Registration:
 		return a.AgentID != "" && a.OwnerID != ""
 	case *Self:

@@ -263,7 +263,7 @@ type target struct{ path, body string }
 
 func TestPolicyDrafts(t *testing.T) {
 	const draft = `{"policy_draft_id":"drf_1","status":"PENDING","policy_yaml":"rules: []","created_at":"2026-04-10T12:00:00.000Z"}`
-	f, client := newFake(t, answer{body: draft}, answer{body: draft}, answer{body: `{"items":[` + draft + `]}`}, answer{status: 503, body: "x"})
+	f, client := newFake(t, answer{body: draft}, answer{body: draft}, answer{body: `{"policy_drafts":[` + draft + `]}`}, answer{status: 503, body: "x"})
 	d, err := client.CreatePolicyDraft(t.Context(), sdk.Draft{PolicyYAML: "rules: []", Justification: "I need it"})
 	if err != nil || d.ID != "drf_1" || d.Status != "PENDING" {
 		t.Fatalf("%+v, %v", d, err)

@@ -41,13 +41,17 @@ func (c *Client) PolicyDraft(ctx context.Context, id string) (*PolicyDraft, erro
 	return c.draft(ctx, call{method: "GET", path: "/v1/agent/policy-drafts/" + url.PathEscape(id), again: true})
 }
 
+type draftList struct {
+	Drafts []PolicyDraft `json:"policy_drafts"`
+}
+
 // PolicyDrafts returns what the agent proposed, newest first.
 func (c *Client) PolicyDrafts(ctx context.Context) ([]PolicyDraft, error) {
-	var page struct{ Items []PolicyDraft }
+	var page draftList
 	if err := c.do(ctx, c.signed(call{method: "GET", path: "/v1/agent/policy-drafts", again: true}), &page); err != nil {
 		return nil, err
 	}
-	return page.Items, nil
+	return page.Drafts, nil
 }
 
 func (c *Client) draft(ctx context.Context, r call) (*PolicyDraft, error) {

@@ -187,8 +187,10 @@ class Client:
 
     def policy_drafts(self) -> List[Dict[str, Any]]:
         """Return what the agent proposed, newest first."""
-        items = self._signed(Call("GET", "/v1/agent/policy-drafts", again=True)).get("items")
-        return items if isinstance(items, list) else []
+        drafts = self._signed(Call("GET", "/v1/agent/policy-drafts", again=True)).get("policy_drafts")
+        if not isinstance(drafts, list):
+            raise ResponseError("the answer holds no list of policy drafts; check the URL")
+        return drafts
 
     def self(self) -> Dict[str, Any]:
         """Return who the agent is to the server: the simplest check of URL, agent id and key."""

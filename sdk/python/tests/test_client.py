@@ -196,7 +196,7 @@ class TheRest(FakeCase):
 
     def test_policy_drafts_are_sent_once(self):
         draft = '{"policy_draft_id":"drf_1","status":"PENDING","policy_yaml":"rules: []"}'
-        fake = self.fake(Answer(200, draft), Answer(200, draft), Answer(200, '{"items":[' + draft + "]}"), Answer(503, "x"))
+        fake = self.fake(Answer(200, draft), Answer(200, draft), Answer(200, '{"policy_drafts":[' + draft + "]}"), Answer(503, "x"))
         client = self.client(fake)
         self.assertEqual(client.create_policy_draft("rules: []", justification="I need it")["policy_draft_id"], "drf_1")
         self.assertEqual(client.policy_draft("drf_1")["policy_yaml"], "rules: []")

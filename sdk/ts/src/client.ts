@@ -247,7 +247,8 @@ export class Client {
   /** What the agent proposed, newest first. */
   async policyDrafts(): Promise<PolicyDraft[]> {
     const answer = await this.#signed({ method: "GET", path: "/v1/agent/policy-drafts", again: true }) as Wire;
-    return (answer["items"] ?? []).map(policyDraft);
+    if (!Array.isArray(answer["policy_drafts"])) throw new ResponseError("the answer holds no list of policy drafts; check the URL");
+    return answer["policy_drafts"].map(policyDraft);
   }
 
   /** Who the agent is to the server: the simplest check of URL, agent id and key. */

@@ -176,7 +176,7 @@ test("settle", async (t) => {
 
 test("policy drafts are sent once", async (t) => {
   const draft = `{"policy_draft_id":"drf_1","status":"PENDING","policy_yaml":"rules: []"}`;
-  const { fake: server, client } = await fake(t, [{ body: draft }, { body: draft }, { body: `{"items":[${draft}]}` }, { status: 503, body: "x" }]);
+  const { fake: server, client } = await fake(t, [{ body: draft }, { body: draft }, { body: `{"policy_drafts":[${draft}]}` }, { status: 503, body: "x" }]);
   assert.equal((await client.createPolicyDraft({ policyYaml: "rules: []", justification: "I need it" })).id, "drf_1");
   assert.equal((await client.policyDraft("drf_1")).policyYaml, "rules: []");
   assert.equal((await client.policyDrafts()).length, 1);
