@@ -59,35 +59,25 @@ func (s *Store) newestFirst(ctx context.Context, q store.AuditQuery, next uint64
 	f := s.log.hasher.filter(&q)
 	text := lower(q.Text)
 	return func(yield func(store.Entry, error) bool) {
+		buf := make([]byte, chunk*recordSize)
 		for next > 0 {
-			if err := ctx.Err(); err != nil {
-				yield(store.Entry{}, err)
-				return
-			}
 			g, place := s.log.segmentOf(next)
-			if g == nil {
-				return
-			}
 			first := max(0, place+1-chunk)
-			rs, err := g.records(first, place+1-first)
+			found, err := g.candidates(first, place+1-first, &f, buf)
+			if err == nil {
+				err = ctx.Err()
+			}
 			if err != nil {
 				yield(store.Entry{}, err)
 				return
 			}
-			for i := len(rs) - 1; i >= 0; i-- {
-				if !f.match(&rs[i]) {
-					continue
-				}
-				if *left -= int(rs[i].length); *left <= 0 {
-					*left = -int(g.first + uint64(first+i))
+			for _, c := range slices.Backward(found) {
+				if *left -= c.length; *left <= 0 {
+					*left = -int(g.first + uint64(c.place))
 					return
 				}
-				e, ok, err := g.matching(first+i, &q, text)
-				if err != nil {
-					yield(e, err)
-					return
-				}
-				if ok && !yield(e, nil) {
+				e, ok, err := g.matching(c.place, &q, text)
+				if (ok || err != nil) && !yield(e, err) || err != nil {
 					return
 				}
 			}

@@ -8,6 +8,7 @@ import (
 	"runtime"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
@@ -41,6 +42,8 @@ func BenchmarkRecord(b *testing.B) {
 			b.SetParallelism(max(1, workers/2))
 			b.ReportAllocs()
 			b.ResetTimer()
+			before := cpuTime(b)
+			defer func() { b.ReportMetric(float64(cpuTime(b)-before)/1e3/float64(b.N), "cpu-µs/op") }()
 			b.RunParallel(func(pb *testing.PB) {
 				for pb.Next() {
 					i := n.Add(1)
@@ -70,6 +73,15 @@ func BenchmarkRecordCPU(b *testing.B) {
 			b.Fatal(err)
 		}
 	}
+}
+
+// cpuTime is what the process has used of the processors, user and system.
+func cpuTime(b *testing.B) time.Duration {
+	var r syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &r); err != nil {
+		b.Fatal(err)
+	}
+	return time.Duration(r.Utime.Nano() + r.Stime.Nano())
 }
 
 // noSync is a disk without fsync and without writes.

@@ -12,27 +12,25 @@ import (
 func (s *Store) Export(ctx context.Context, q store.AuditQuery) iter.Seq2[store.Entry, error] {
 	return func(yield func(store.Entry, error) bool) {
 		f, text, last := s.log.hasher.filter(&q), lower(q.Text), s.log.last()
+		buf := make([]byte, chunk*recordSize)
 		for seq := uint64(1); seq <= last; {
-			if err := ctx.Err(); err != nil {
-				yield(store.Entry{}, err)
-				return
-			}
 			g, place := s.log.segmentOf(seq)
-			rs, err := g.records(place, min(chunk, int(last-seq)+1))
+			n := min(chunk, int(last-seq)+1, g.count()-place)
+			found, err := g.candidates(place, n, &f, buf)
+			if err == nil {
+				err = ctx.Err()
+			}
 			if err != nil {
 				yield(store.Entry{}, err)
 				return
 			}
-			for i := range rs {
-				if !f.match(&rs[i]) {
-					continue
-				}
-				e, ok, err := g.matching(place+i, &q, text)
+			for _, c := range found {
+				e, ok, err := g.matching(c.place, &q, text)
 				if (ok || err != nil) && !yield(e, err) || err != nil {
 					return
 				}
 			}
-			seq += uint64(len(rs))
+			seq += uint64(n)
 		}
 	}
 }

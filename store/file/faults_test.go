@@ -409,13 +409,21 @@ func TestRedeemingIsNoReplay(t *testing.T) {
 	asked.Result = store.RequireApproval
 	redeemed := decision(1, c.now)
 	redeemed.ID, redeemed.ApprovalID = "dec_2", "apr_1"
-	for _, step := range []struct {
+	for i, step := range []struct {
 		d        store.Decision
 		id       string
 		replayed bool
-	}{{asked, "dec_1", false}, {asked, "dec_1", true}, {redeemed, "dec_2", false}, {redeemed, "dec_2", true}, {asked, "dec_2", true}} {
-		if r, err := s.Record(ctx, step.d, nil); err != nil || r.Decision.ID != step.id || r.Replayed != step.replayed {
-			t.Errorf("%s: got %s, replayed %v, %v", step.d.ID, r.Decision.ID, r.Replayed, err)
+		err      error
+	}{
+		{asked, "dec_1", false, nil},
+		{asked, "dec_1", true, nil},
+		{redeemed, "dec_2", false, nil},
+		{redeemed, "", false, store.ErrConsumed},
+		{asked, "dec_2", true, nil},
+	} {
+		r, err := s.Record(ctx, step.d, nil)
+		if r.Decision.ID != step.id || r.Replayed != step.replayed || !errors.Is(err, step.err) {
+			t.Errorf("step %d: got %q, replayed %v, %v", i, r.Decision.ID, r.Replayed, err)
 		}
 	}
 	other := decision(7, c.now)

@@ -192,6 +192,20 @@ func (f *filter) match(r *record) bool {
 	return len(f.events) == 0 || bytes.IndexByte(f.events, r.event) >= 0
 }
 
+// matchRaw is match on a record as it stands in the file.
+func (f *filter) matchRaw(b []byte) bool {
+	_ = b[recordSize-1]
+	switch at := int64(binary.LittleEndian.Uint64(b[8:])); {
+	case f.owner != 0 && binary.LittleEndian.Uint32(b[36:]) != f.owner,
+		f.agent != 0 && binary.LittleEndian.Uint32(b[40:]) != f.agent,
+		f.policy != 0 && binary.LittleEndian.Uint32(b[44:]) != f.policy,
+		f.result != 0 && b[49] != f.result,
+		at < f.since, at >= f.until:
+		return false
+	}
+	return len(f.events) == 0 || bytes.IndexByte(f.events, b[48]) >= 0
+}
+
 // readRecords reads n records from the one at place first.
 func readRecords(f io.ReaderAt, first, n int) ([]record, error) {
 	buf := make([]byte, n*recordSize)

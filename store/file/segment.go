@@ -77,6 +77,41 @@ func (g *segment) recordsLocked(first, n int) ([]record, error) {
 	return append(out, g.tail[:n-fromFile]...), nil
 }
 
+// candidate is an entry that the index lets through a filter.
+type candidate struct {
+	place, length int
+}
+
+// candidates returns those among n entries from place first on. buf is for what is read. It leaves
+// the checksums of what does not match alone: they were all checked when the log was opened.
+func (g *segment) candidates(first, n int, f *filter, buf []byte) ([]candidate, error) {
+	g.mu.RLock()
+	defer g.mu.RUnlock()
+	var out []candidate
+	fromFile := min(n, max(0, g.flushed-first))
+	buf = buf[:fromFile*recordSize]
+	if _, err := g.index.ReadAt(buf, int64(first)*recordSize); err != nil && fromFile > 0 {
+		return nil, fmt.Errorf("reading the index of %s: %w", filepath.Base(g.path), err)
+	}
+	for i := range fromFile {
+		b := buf[i*recordSize:][:recordSize]
+		if !f.matchRaw(b) {
+			continue
+		}
+		r, err := parseRecord(b)
+		if err != nil {
+			return nil, fmt.Errorf("reading the index of %s: %w", filepath.Base(g.path), err)
+		}
+		out = append(out, candidate{first + i, int(r.length)})
+	}
+	for i := fromFile; i < n && first+i-g.flushed < len(g.tail); i++ {
+		if r := &g.tail[first+i-g.flushed]; f.match(r) {
+			out = append(out, candidate{first + i, int(r.length)})
+		}
+	}
+	return out, nil
+}
+
 // line reads one line, without its newline.
 func (g *segment) line(place int) ([]byte, error) {
 	g.mu.RLock()
