@@ -34,7 +34,7 @@ func Canonical(src []byte) ([]byte, error) {
 	if err := c.value(); err != nil {
 		return nil, c.explain(err)
 	}
-	if _, err := c.dec.ReadToken(); err != io.EOF {
+	if _, err := c.dec.ReadToken(); !errors.Is(err, io.EOF) {
 		return nil, &ActionError{Code: TrailingData, Path: "$", Message: "something follows the JSON value"}
 	}
 	return c.out, nil
@@ -68,26 +68,31 @@ type canonicalizer struct {
 type member struct{ start, nameEnd, end int }
 
 func (c *canonicalizer) value() error {
-	switch c.dec.PeekKind() {
-	case '{':
+	kind := c.dec.PeekKind()
+	if kind == '{' {
 		return c.object()
-	case '[':
+	}
+	if kind == '[' {
 		return c.array()
 	}
 	raw, err := c.dec.ReadValue()
 	if err != nil {
 		return err
 	}
-	switch raw.Kind() {
-	case '"':
+	if kind == '"' {
 		return c.string(raw)
-	case '0':
-		var exact bool
-		if c.out, exact = appendNumber(c.out, raw); !exact {
-			return &ActionError{Code: InexactNumber, Message: "the number " + shorten(raw) + " cannot be represented exactly"}
-		}
-	default:
-		c.out = append(c.out, raw...)
+	}
+	if kind == '0' {
+		return c.number(raw)
+	}
+	c.out = append(c.out, raw...) // true, false or null
+	return nil
+}
+
+func (c *canonicalizer) number(raw []byte) error {
+	var exact bool
+	if c.out, exact = appendNumber(c.out, raw); !exact {
+		return &ActionError{Code: InexactNumber, Message: "the number " + shorten(raw) + " cannot be represented exactly"}
 	}
 	return nil
 }
@@ -229,7 +234,7 @@ func (c *canonicalizer) explain(err error) error {
 		return ours
 	case errors.Is(err, jsontext.ErrDuplicateName) && errors.As(err, &syntax):
 		return &ActionError{Code: DuplicateKey, Path: c.path(syntax.JSONPointer), Message: "the key is given twice"}
-	case errors.Is(err, io.ErrUnexpectedEOF), err == io.EOF:
+	case errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, io.EOF):
 		return &ActionError{Code: InvalidJSON, Path: c.path(c.dec.StackPointer()), Message: "the JSON text ends too early"}
 	case errors.As(err, &syntax) && isUnicodeError(syntax.Err):
 		return &ActionError{Code: InvalidUTF8, Path: c.path(syntax.JSONPointer), Message: "the text is not valid UTF-8"}

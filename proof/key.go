@@ -40,7 +40,8 @@ func GenerateKey(purpose Purpose, random io.Reader, now time.Time) (Key, error) 
 	}, nil
 }
 
-// ErrKey: the text is no key of the kind that was asked for. The error that wraps it says what it is.
+// ErrKey means that the text is no key of the kind that was asked for. The error that wraps it says
+// what it is.
 var ErrKey = errors.New("not an Ed25519 key")
 
 // ParsePublicKeyB64 reads a public key in base64 of DER SPKI (RFC 8410). It refuses the few points

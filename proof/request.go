@@ -23,7 +23,7 @@ type SignedHeaders struct {
 	AgentID, Timestamp, Nonce, BodySHA256, Signature string
 }
 
-// ErrSignature: the signature of a request does not hold.
+// ErrSignature means that the signature of a request does not hold.
 var ErrSignature = errors.New("the signature does not match the request")
 
 // SignRequest signs a request as an agent does. The path goes without its query.

@@ -54,10 +54,10 @@ const hold = 30 * time.Second
 // WaitForApproval waits until the owner has decided, at most for timeout. Only an APPROVED request is
 // returned without an error; any other is an *ApprovalError that holds it.
 func (c *Client) WaitForApproval(ctx context.Context, id string, timeout time.Duration) (*ApprovalRequest, error) {
-	deadline := time.Now().Add(timeout)
+	deadline := c.now().Add(timeout)
 	for {
-		wait := min(hold, max(time.Until(deadline), 0)).Round(time.Second)
-		asked := time.Now()
+		asked := c.now()
+		wait := min(hold, max(deadline.Sub(asked), 0)).Round(time.Second)
 		a, err := c.approval(ctx, call{method: "GET", path: "/v1/agent/approval-requests/" + url.PathEscape(id),
 			query: "wait=" + wait.String(), patience: wait})
 		switch {
@@ -65,14 +65,14 @@ func (c *Client) WaitForApproval(ctx context.Context, id string, timeout time.Du
 			return nil, err
 		case a.Status == "APPROVED" && a.Token != "":
 			return a, nil
-		case a.Status != "PENDING" || !time.Now().Before(deadline):
+		case a.Status != "PENDING" || !c.now().Before(deadline):
 			return nil, &ApprovalError{Request: a}
 		}
 		// A server that does not hold its answer is asked about once a second.
 		select {
 		case <-ctx.Done():
 			return nil, ctx.Err()
-		case <-time.After(min(time.Second-time.Since(asked), time.Until(deadline))):
+		case <-time.After(min(asked.Add(time.Second).Sub(c.now()), deadline.Sub(c.now()))):
 		}
 	}
 }

@@ -96,10 +96,12 @@ func newTransport(c Config) (transport, error) {
 		t.attempts = 3
 	}
 	if t.now == nil {
-		t.now = time.Now
+		t.now = systemClock()
 	}
 	return t, nil
 }
+
+func systemClock() func() time.Time { return time.Now }
 
 // call is one request of the API.
 type call struct {
@@ -143,7 +145,7 @@ func (t transport) do(ctx context.Context, r call, out any) error {
 
 // passing reports whether a failure may pass by itself.
 func passing(e *Error) bool {
-	return e.Kind == ErrUnreachable || e.Kind == ErrTimeout || e.Kind == ErrServer || e.Status == http.StatusTooManyRequests
+	return e.Is(ErrUnreachable) || e.Is(ErrTimeout) || e.Is(ErrServer) || e.Status == http.StatusTooManyRequests
 }
 
 // backoff is 100 ms, 200 ms, 400 ms …, each up to half longer.

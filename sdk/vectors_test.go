@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"flag"
 	"fmt"
 	"os"
@@ -142,7 +143,7 @@ func canonicalVectors(t *testing.T) []canonicalVector {
 		v := &inputs[i]
 		out, err := proof.Canonical([]byte(v.Input))
 		if err != nil {
-			v.Error = string(err.(*proof.ActionError).Code)
+			v.Error = string(refusal(t, err).Code)
 			continue
 		}
 		v.Canonical = string(out)
@@ -171,13 +172,22 @@ func actionVectors(t *testing.T) []actionVector {
 		v := &inputs[i]
 		action, err := proof.ParseAction([]byte(v.Body))
 		if err != nil {
-			e := err.(*proof.ActionError)
+			e := refusal(t, err)
 			v.Error, v.Path = string(e.Code), e.Path
 			continue
 		}
 		v.Hash, v.Input = action.Hash, string(action.Input)
 	}
 	return inputs
+}
+
+func refusal(t *testing.T, err error) *proof.ActionError {
+	t.Helper()
+	var e *proof.ActionError
+	if !errors.As(err, &e) {
+		t.Fatal(err)
+	}
+	return e
 }
 
 func requestVectors(t *testing.T) []requestVector {

@@ -59,7 +59,7 @@ func NewVerifierConfig(c Config) (*Verifier, error) {
 // NewOfflineVerifier returns a verifier that knows only the given keys and never connects. Keys that
 // are revoked later, it does not hear of.
 func NewOfflineVerifier(keys proof.PublicKeys) *Verifier {
-	return &Verifier{transport: transport{now: time.Now}, fixed: true, keys: keys.Source()}
+	return &Verifier{transport: transport{now: systemClock()}, fixed: true, keys: keys.Source()}
 }
 
 // Verify checks a proof token offline and returns what it says. A token that does not hold is a
