@@ -7,10 +7,10 @@ import (
 
 func (s *Server) loginRoutes() []route {
 	return []route{
-		{method: "POST", path: "/v1/owner/setup", weight: writes, summary: "Set the passphrase with a set-up invite",
+		{method: "POST", path: "/v1/owner/setup", weight: hashes, summary: "Set the passphrase with a set-up invite",
 			doc:      "Works once. It switches TOTP off and ends all sessions: it is also the way back in for an owner who lost the passphrase.",
 			endpoint: takes(s.setup, "invite_id", "invite_token", "passphrase")},
-		{method: "POST", path: "/v1/owner/login", weight: writes, summary: "Log in",
+		{method: "POST", path: "/v1/owner/login", weight: hashes, summary: "Log in",
 			doc:      "Without user_principal_id it is the only owner. The answer for an unknown owner and for a wrong passphrase is the same. totp_code may be a recovery code.",
 			endpoint: takes(s.login, "passphrase")},
 	}

@@ -111,7 +111,7 @@ func TestClientAddr(t *testing.T) {
 
 func TestLimiterIsBoundedAndRefills(t *testing.T) {
 	now := time.Unix(0, 0)
-	limiters, err := newLimiters(Limits{Reads: 1, Writes: 1}, func() time.Time { return now })
+	limiters, err := newLimiters(Limits{Reads: 1, Writes: 1, Hashes: 1}, func() time.Time { return now })
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -141,7 +141,7 @@ func TestLimiterIsBoundedAndRefills(t *testing.T) {
 }
 
 func TestLimiterTakesAnIPv6NetworkAsOneClient(t *testing.T) {
-	limiters, err := newLimiters(Limits{Reads: 1, Writes: 1}, func() time.Time { return time.Unix(0, 0) })
+	limiters, err := newLimiters(Limits{Reads: 1, Writes: 1, Hashes: 1}, func() time.Time { return time.Unix(0, 0) })
 	if err != nil {
 		t.Fatal(err)
 	}

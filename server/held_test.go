@@ -230,9 +230,6 @@ func TestUnixSocketIsTheAdminPlane(t *testing.T) {
 
 // A client that sends its request a byte at a time holds nothing but its connection.
 func TestSlowClientsAreCutOff(t *testing.T) {
-	if testing.Short() {
-		t.Skip("takes as long as the time-out for headers")
-	}
 	w := newWorld(t)
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	w.must(err)

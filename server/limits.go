@@ -24,7 +24,7 @@ type limiter struct {
 
 func newLimiters(l Limits, clock func() time.Time) (map[weight]*limiter, error) {
 	out := map[weight]*limiter{}
-	for w, perSecond := range map[weight]float64{reads: l.Reads, writes: l.Writes} {
+	for w, perSecond := range map[weight]float64{reads: l.Reads, writes: l.Writes, hashes: l.Hashes} {
 		buckets, err := lru.New[netip.Prefix, *rate.Limiter](maxAddresses)
 		if err != nil {
 			return nil, err

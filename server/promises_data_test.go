@@ -395,7 +395,7 @@ func TestPromise23_WebhooksStayOutside(t *testing.T) {
 
 // 24. Unauthenticated requests cannot fill memory, disk or the log.
 func TestPromise24_StrangersFillNothing(t *testing.T) {
-	w := newWorld(t, func(w *world) { w.web.Limits = server.Limits{Reads: 5, Writes: 1} })
+	w := newWorld(t, func(w *world) { w.web.Limits = server.Limits{Reads: 5, Writes: 1, Hashes: 0.1} })
 	size := func() (n int64) {
 		w.must(filepath.WalkDir(w.dir, func(_ string, d fs.DirEntry, err error) error {
 			if err == nil && !d.IsDir() {
@@ -419,7 +419,7 @@ func TestPromise24_StrangersFillNothing(t *testing.T) {
 			accepted++
 		}
 		w.do("POST", "/v1/verify-proof", M{"token": name})
-		w.do("POST", "/v1/owner/login", M{"user_principal_id": name, "passphrase": "x"}, text(`{"user_principal_id":"`+name+`"}`))
+		w.do("POST", "/v1/owner/login", M{"user_principal_id": name, "passphrase": "x"})
 		w.do("GET", "/v1/health", nil)
 		w.do("POST", "/v1/authorize", nil, with("X-Agent-Id", name), with("X-Timestamp", w.clock.Now().Format(time.RFC3339)),
 			with("X-Nonce", name), with("X-Body-Sha256", name), with("X-Signature", "AAAA")).want(401)

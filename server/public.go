@@ -27,7 +27,7 @@ func (s *Server) publicRoutes() []route {
 		{method: "GET", path: "/v1/public-keys", summary: "The keys that proofs verify with",
 			doc:      "Only keys that sign proofs. A revoked key stays in the list with its revoked_at. May be cached for a minute.",
 			endpoint: gives(s.publicKeys)},
-		{method: "POST", path: "/v1/verify-proof", weight: writes, summary: "Verify a proof token",
+		{method: "POST", path: "/v1/verify-proof", summary: "Verify a proof token",
 			doc:      "What a counterparty can do offline with the public keys. What is expected is compared if it is given.",
 			endpoint: takes(s.verifyProof, "token")},
 		{method: "GET", path: "/v1/agents/policy-schema", summary: "The policy language as JSON Schema",

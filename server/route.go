@@ -16,8 +16,9 @@ const (
 type weight int
 
 const (
-	reads  weight = iota // reads memory
-	writes               // hashes, stores, or verifies a signature
+	reads  weight = iota // reads memory, or verifies a signature
+	writes               // stores something
+	hashes               // hashes a passphrase
 	free                 // not limited: probes
 )
 

@@ -13,11 +13,10 @@ import (
 
 // Time-outs of a connection. A client that is slower holds nothing but its connection.
 const (
-	headerTimeout = 5 * time.Second
-	readTimeout   = 20 * time.Second
-	writeTimeout  = 30 * time.Second // answers that are held open extend it
-	idleTimeout   = 75 * time.Second
-	maxHeader     = 16 << 10 // bytes
+	readTimeout  = 20 * time.Second
+	writeTimeout = 30 * time.Second // answers that are held open extend it
+	idleTimeout  = 75 * time.Second
+	maxHeader    = 16 << 10 // bytes
 )
 
 // Serve answers on all listeners until ctx ends: Admin on Unix sockets, Public on all others, with
@@ -50,7 +49,7 @@ func (s *Server) httpServer(l net.Listener) *http.Server {
 	}
 	return &http.Server{
 		Handler:           handler,
-		ReadHeaderTimeout: headerTimeout, ReadTimeout: readTimeout, WriteTimeout: writeTimeout, IdleTimeout: idleTimeout,
+		ReadHeaderTimeout: s.cfg.Limits.Header, ReadTimeout: readTimeout, WriteTimeout: writeTimeout, IdleTimeout: idleTimeout,
 		MaxHeaderBytes: maxHeader,
 		ErrorLog:       slog.NewLogLogger(s.cfg.Log.Handler(), slog.LevelDebug), // what strangers do wrong
 	}

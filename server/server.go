@@ -57,10 +57,10 @@ type Config struct {
 
 // Limits bound what clients may take of the server.
 type Limits struct {
-	// Reads and Writes are how many unauthenticated requests a second one address may make: ones
-	// that only read (50), and ones that hash, store or verify (5). Twenty times as many may come
-	// at once.
-	Reads, Writes float64
+	// Reads, Writes and Hashes are how many unauthenticated requests a second one address may make:
+	// ones that read or verify (50), ones that store something (5), and ones that hash a passphrase
+	// (1). Twenty times as many may come at once.
+	Reads, Writes, Hashes float64
 	// Waiting is how many long polls and streams may be open at once (1024), and WaitingEach how
 	// many of one agent or owner (16).
 	Waiting, WaitingEach int
@@ -68,19 +68,23 @@ type Limits struct {
 	Deadline time.Duration
 	// Heartbeat is the time between signs of life on a stream (15 s).
 	Heartbeat time.Duration
+	// Header is how long a client may take to send the head of a request (5 s).
+	Header time.Duration
 	// Grace is how long a stopping server waits for requests in flight (10 s).
 	Grace time.Duration
 }
 
 func (l Limits) withDefaults() Limits {
-	defaults := Limits{Reads: 50, Writes: 5, Waiting: 1024, WaitingEach: 16,
-		Deadline: 15 * time.Second, Heartbeat: 15 * time.Second, Grace: 10 * time.Second}
+	defaults := Limits{Reads: 50, Writes: 5, Hashes: 1, Waiting: 1024, WaitingEach: 16,
+		Deadline: 15 * time.Second, Heartbeat: 15 * time.Second, Header: 5 * time.Second, Grace: 10 * time.Second}
 	orElse(&l.Reads, defaults.Reads)
 	orElse(&l.Writes, defaults.Writes)
+	orElse(&l.Hashes, defaults.Hashes)
 	orElse(&l.Waiting, defaults.Waiting)
 	orElse(&l.WaitingEach, defaults.WaitingEach)
 	orElse(&l.Deadline, defaults.Deadline)
 	orElse(&l.Heartbeat, defaults.Heartbeat)
+	orElse(&l.Header, defaults.Header)
 	orElse(&l.Grace, defaults.Grace)
 	return l
 }
@@ -178,11 +182,18 @@ func (s *Server) mount(routes []route, admin bool) http.Handler {
 	return e
 }
 
-// portal serves the owner portal, which answers for itself.
+// portal serves the owner portal, which answers for itself. Its forms for those who are not logged in
+// hash passphrases, and are limited like the routes that do.
 func (p plane) portal(h http.Handler) echo.HandlerFunc {
 	all := &route{path: "/gui"}
+	hashing := map[string]bool{"/gui/login": true, "/gui/setup": true, "/gui/welcome": true}
 	return func(c echo.Context) error {
 		c.Set(callKey, &call{route: all})
+		if r := c.Request(); r.Method == http.MethodPost && hashing[r.URL.Path] {
+			if err := p.admitStranger(hashes, c); err != nil {
+				return err
+			}
+		}
 		h.ServeHTTP(c.Response(), c.Request())
 		return nil
 	}

@@ -36,8 +36,9 @@ func (s *Server) DeliverWebhooks(ctx context.Context) error {
 		if err != nil && ctx.Err() == nil {
 			s.cfg.Log.Error("reading the webhook outbox", "err", err)
 		}
-		s.deliver(ctx, client, firstOfEach(due))
-		if len(due) > 0 && err == nil {
+		if err := s.deliver(ctx, client, firstOfEach(due)); err != nil {
+			s.cfg.Log.Error("recording webhook calls", "err", err)
+		} else if len(due) > 0 {
 			continue // those behind them
 		}
 		if !s.sleepUntil(ctx, next) {
@@ -59,7 +60,8 @@ func firstOfEach(due []leash.DueDelivery) []leash.DueDelivery {
 	return out
 }
 
-func (s *Server) deliver(ctx context.Context, client *http.Client, due []leash.DueDelivery) {
+// deliver makes calls side by side. An error says that a result could not be recorded.
+func (s *Server) deliver(ctx context.Context, client *http.Client, due []leash.DueDelivery) error {
 	var calls errgroup.Group
 	calls.SetLimit(webhookAtOnce)
 	for _, d := range due {
@@ -69,13 +71,10 @@ func (s *Server) deliver(ctx context.Context, client *http.Client, due []leash.D
 				return nil // cut off by us: it counts as not tried
 			}
 			s.metrics.webhook(failure)
-			if err := s.svc.Delivered(ctx, d.ID, failure); err != nil {
-				s.cfg.Log.Error("recording a webhook call", "delivery_id", d.ID, "err", err)
-			}
-			return nil
+			return s.svc.Delivered(ctx, d.ID, failure)
 		})
 	}
-	_ = calls.Wait() // no call returns an error
+	return calls.Wait()
 }
 
 // sleepUntil waits for the next call to be due, or for a new one; false if ctx ended.

@@ -76,7 +76,7 @@ func newWorld(t *testing.T, options ...option) *world {
 	w.cfg = leash.Config{Clock: w.clock.Now, PublicURL: "http://127.0.0.1:8787"}
 	// One address makes all the requests of a test.
 	w.web = server.Config{Clock: w.clock.Now, PublicURL: w.cfg.PublicURL, AdminToken: adminToken, Version: "test",
-		Limits: server.Limits{Reads: 1e6, Writes: 1e6, Heartbeat: 10 * time.Millisecond}}
+		Limits: server.Limits{Reads: 1e6, Writes: 1e6, Hashes: 1e6, Heartbeat: 10 * time.Millisecond, Header: 100 * time.Millisecond}}
 	for _, o := range options {
 		o(w)
 	}
