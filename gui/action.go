@@ -1,0 +1,123 @@
+package gui
+
+import (
+	"encoding/json"
+	"slices"
+	"strconv"
+	"strings"
+
+	"golang.org/x/text/currency"
+)
+
+// action is what a page says of an action request.
+type action struct {
+	Type     string
+	Amount   string // for reading; empty if the action has none
+	Minor    int64  // in minor units of Currency, if Counts
+	Currency string
+	Counts   bool
+	To       string // whom it concerns: a domain, a merchant, a recipient
+	Facts    []fact // everything else of the payload
+}
+
+// fact is one member of a payload. Long is JSON or a long text, shown by itself.
+type fact struct {
+	Name, Value string
+	Long        bool
+}
+
+// recipients are members of a payload that say whom an action concerns.
+var recipients = []string{"merchant_domain", "domain", "merchant", "vendor", "recipient", "to", "url"}
+
+// readAction reads a recorded action. What it cannot read stays out: the whole is shown beside it.
+func readAction(raw json.RawMessage) action {
+	var in struct {
+		Type     string                     `json:"action_type"`
+		Payload  map[string]json.RawMessage `json:"payload"`
+		Context  map[string]json.RawMessage `json:"context"`
+		RP       struct{ Domain string }    `json:"relying_party"`
+		Resource struct {
+			ID   string `json:"resource_id"`
+			Type string `json:"resource_type"`
+		} `json:"resource"`
+	}
+	if json.Unmarshal(raw, &in) != nil {
+		return action{}
+	}
+	payload := in.Payload
+	if payload == nil {
+		payload = in.Context
+	}
+	a := action{Type: in.Type, To: in.RP.Domain}
+	a.readAmount(payload)
+	for _, name := range recipients {
+		if s, ok := stringOf(payload[name]); ok && a.To == "" {
+			a.To = s
+		}
+	}
+	if in.Resource.ID != "" {
+		a.Facts = append(a.Facts, fact{Name: "Resource", Value: strings.TrimSpace(in.Resource.Type + " " + in.Resource.ID)})
+	}
+	names := make([]string, 0, len(payload))
+	for name := range payload {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	for _, name := range names {
+		a.Facts = append(a.Facts, factOf(name, payload[name]))
+	}
+	return a
+}
+
+func factOf(name string, raw json.RawMessage) fact {
+	if s, ok := stringOf(raw); ok {
+		return fact{name, s, len(s) > maxShown || strings.Contains(s, "\n")}
+	}
+	text := strings.TrimSpace(string(raw))
+	if strings.HasPrefix(text, "{") || strings.HasPrefix(text, "[") {
+		return fact{name, indented(raw), true}
+	}
+	return fact{name, text, len(text) > maxShown}
+}
+
+func stringOf(raw json.RawMessage) (string, bool) {
+	var s string
+	if len(raw) == 0 || raw[0] != '"' || json.Unmarshal(raw, &s) != nil {
+		return "", false
+	}
+	return s, true
+}
+
+// readAmount finds how much money an action is about: amount_minor in minor units, or amount in the
+// currency's own unit.
+func (a *action) readAmount(payload map[string]json.RawMessage) {
+	a.Currency, _ = stringOf(payload["currency"])
+	if minor, err := strconv.ParseInt(string(payload["amount_minor"]), 10, 64); err == nil {
+		a.Minor, a.Counts, a.Amount = minor, a.Currency != "", money(minor, a.Currency)
+		return
+	}
+	text := string(payload["amount"])
+	if _, err := strconv.ParseFloat(text, 64); err != nil || len(text) > 40 {
+		return
+	}
+	a.Amount = strings.TrimSpace(text + " " + a.Currency)
+	if minor, ok := minorOf(text, a.Currency); ok {
+		a.Minor, a.Counts, a.Amount = minor, true, money(minor, a.Currency)
+	}
+}
+
+// minorOf turns a plain decimal into minor units, exactly, or not at all.
+func minorOf(text, code string) (int64, bool) {
+	unit, err := currency.ParseISO(code)
+	if err != nil {
+		return 0, false
+	}
+	scale, _ := currency.Standard.Rounding(unit)
+	whole, fraction, _ := strings.Cut(text, ".")
+	fraction = strings.TrimRight(fraction, "0")
+	if len(fraction) > scale || strings.ContainsAny(text, "eE") {
+		return 0, false
+	}
+	n, err := strconv.ParseInt(whole+fraction+strings.Repeat("0", scale-len(fraction)), 10, 64)
+	return n, err == nil
+}

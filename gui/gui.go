@@ -1,0 +1,159 @@
+package gui
+
+import (
+	"cmp"
+	"fmt"
+	"html/template"
+	"log/slog"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/openleash/openleash-go/leash"
+)
+
+// Config says how the portal is served.
+type Config struct {
+	Service *leash.Service   // required
+	Log     *slog.Logger     // slog.Default() if nil
+	Clock   func() time.Time // the service's clock if nil
+
+	// PublicURL is where owners reach the server; with https, cookies are sent over TLS alone.
+	PublicURL string
+	// Version of the program, for the foot of the page.
+	Version string
+}
+
+// portal is the handler of everything below /gui.
+type portal struct {
+	cfg    Config
+	svc    *leash.Service
+	assets *assets
+	pages  map[string]*template.Template
+	live   streams
+	secure bool // cookies over TLS alone
+	origin *http.CrossOriginProtection
+}
+
+// New returns the portal. Its routes begin with /gui; the paths that it sees are whole.
+func New(cfg Config) http.Handler {
+	if cfg.Log == nil {
+		cfg.Log = slog.Default()
+	}
+	if cfg.Clock == nil {
+		cfg.Clock = cfg.Service.Now
+	}
+	cfg.Version = cmp.Or(cfg.Version, "dev")
+	p := &portal{cfg: cfg, svc: cfg.Service, assets: newAssets(), origin: http.NewCrossOriginProtection(),
+		secure: strings.HasPrefix(cfg.PublicURL, "https://")}
+	p.pages = parsePages(p.assets)
+	p.origin.SetDenyHandler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		p.plainError(w, r, http.StatusForbidden, "This request did not come from a page of this portal, so it was not carried out.")
+	}))
+	return p.guard(p.origin.Handler(p.routes()))
+}
+
+// routes lists every page. Those of open are for everybody, those of owner for an owner with a session.
+func (p *portal) routes() http.Handler {
+	mux := http.NewServeMux()
+	open := func(pattern string, h page) { mux.Handle(pattern, p.open(h)) }
+	owner := func(pattern string, h page) { mux.Handle(pattern, p.owner(h)) }
+
+	mux.Handle("GET /gui/assets/{version}/{name}", p.assets)
+	mux.Handle("GET /gui", http.RedirectHandler("/gui/", http.StatusSeeOther))
+	open("/gui/", notThere)
+
+	open("GET /gui/login", loginPage)
+	open("POST /gui/login", login)
+	open("GET /gui/welcome", welcomePage)
+	open("POST /gui/welcome", welcome)
+	open("GET /gui/setup", setupPage)
+	open("POST /gui/setup", setup)
+	owner("POST /gui/logout", logout)
+
+	owner("GET /gui/{$}", home)
+	owner("GET /gui/events", events)
+
+	owner("GET /gui/approvals", approvalList)
+	owner("GET /gui/approvals/{id}", approvalPage)
+	owner("POST /gui/approvals/{id}/approve", approve)
+	owner("POST /gui/approvals/{id}/deny", denyApproval)
+
+	owner("GET /gui/agents", agentList)
+	owner("GET /gui/agents/invite", invitePage)
+	owner("POST /gui/agents/invite", invite)
+	owner("POST /gui/invites/{id}/revoke", revokeInvite)
+	owner("GET /gui/agents/{id}", agentPage)
+	owner("POST /gui/agents/{id}/status", setAgentStatus)
+	owner("POST /gui/agents/{id}/groups", setAgentGroups)
+
+	owner("GET /gui/policies", policyList)
+	owner("POST /gui/policies/move", movePolicy)
+	owner("GET /gui/policies/{id}", policyPage)
+	owner("POST /gui/policies/{id}/delete", deletePolicy)
+
+	owner("GET /gui/log", logList)
+	owner("GET /gui/log/{id}", logEntry)
+	return mux
+}
+
+// page answers one visit; what it returns as an error is shown on a page.
+type page func(v *visit) error
+
+// open serves a page to everybody.
+func (p *portal) open(h page) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		v := &visit{portal: p, w: w, r: r, now: p.cfg.Clock()}
+		p.finish(v, h(v))
+	})
+}
+
+// owner serves a page to an owner with a session. Others are shown the log-in, with what they were
+// about to do kept.
+func (p *portal) owner(h page) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		v := &visit{portal: p, w: w, r: r, now: p.cfg.Clock()}
+		if err := v.identify(); err != nil {
+			if leash.CodeOf(err) == leash.Unauthenticated {
+				err = v.askLogin()
+			}
+			p.finish(v, err)
+			return
+		}
+		if r.Method == http.MethodPost && !v.tokenFits() {
+			p.finish(v, v.askAgain("This page was opened under an earlier log-in. Nothing was changed yet; please look it over and go on."))
+			return
+		}
+		p.finish(v, h(v))
+	})
+}
+
+// finish shows the error of a page, if it has one.
+func (p *portal) finish(v *visit, err error) {
+	if err == nil {
+		return
+	}
+	status, message := explain(err)
+	if status >= http.StatusInternalServerError {
+		p.cfg.Log.ErrorContext(v.r.Context(), "showing a page of the portal", "path", v.r.URL.Path, "err", err)
+	}
+	if err := v.render(status, "error", "Something went wrong", errorView{Status: status, Message: message}); err != nil {
+		p.plainError(v.w, v.r, http.StatusInternalServerError, message)
+	}
+}
+
+type errorView struct {
+	Status  int
+	Message string
+}
+
+// plainError answers without a template.
+func (p *portal) plainError(w http.ResponseWriter, _ *http.Request, status int, message string) {
+	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	w.WriteHeader(status)
+	fmt.Fprintln(w, message)
+}
+
+func notThere(v *visit) error {
+	return &leash.Error{Code: leash.NotFound, Message: "there is no such page"}
+}

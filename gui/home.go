@@ -1,0 +1,97 @@
+package gui
+
+import (
+	"net/http"
+
+	"github.com/openleash/openleash-go/leash"
+	"github.com/openleash/openleash-go/store"
+)
+
+// homeView is the first page: what waits, what is wrong, what happened.
+type homeView struct {
+	Approvals   []approvalItem
+	Drafts      []leash.DraftView
+	Agents      []leash.AgentView
+	More        bool // approvals wait that are not listed
+	Problems    []leash.Problem
+	Activity    activity
+	Budgets     []budgetView
+	MoreBudgets int
+	Recent      []entryView
+	Started     bool // there is an agent or a decision
+}
+
+const (
+	homeItems   = 5
+	homeBudgets = 6
+)
+
+func home(v *visit) error {
+	h := homeView{}
+	var err error
+	if h.Problems, err = v.problems(); err != nil {
+		return err
+	}
+	if err := v.fillWaiting(&h); err != nil {
+		return err
+	}
+	if v.fragment() {
+		return v.part("home", "waiting", h)
+	}
+	if h.Activity, err = v.activity(""); err != nil {
+		return err
+	}
+	if h.Budgets, err = v.budgets(nil); err != nil {
+		return err
+	}
+	if n := len(h.Budgets); n > homeBudgets {
+		h.Budgets, h.MoreBudgets = h.Budgets[:homeBudgets], n-homeBudgets
+	}
+	page, err := v.svc.Audit(v.ctx(), v.caller, store.AuditQuery{Limit: 8})
+	if err != nil {
+		return err
+	}
+	for _, e := range page.Items {
+		h.Recent = append(h.Recent, describe(e))
+	}
+	agents, err := v.svc.Agents(v.ctx(), v.caller, leash.AgentQuery{Limit: 1})
+	if err != nil {
+		return err
+	}
+	h.Started = agents.Total > 0
+	return v.render(http.StatusOK, "home", "Home", h)
+}
+
+func (v *visit) fillWaiting(h *homeView) error {
+	approvals, err := v.svc.Approvals(v.ctx(), v.caller, leash.ApprovalQuery{Status: store.Pending, Limit: homeItems})
+	if err != nil {
+		return err
+	}
+	for _, a := range approvals.Items {
+		h.Approvals = append(h.Approvals, approvalItemOf(a))
+	}
+	h.More = approvals.NextCursor != ""
+	drafts, err := v.svc.Drafts(v.ctx(), v.caller, store.Pending)
+	if err != nil {
+		return err
+	}
+	h.Drafts = drafts.Items[:min(homeItems, len(drafts.Items))]
+	agents, err := v.svc.Agents(v.ctx(), v.caller, leash.AgentQuery{Status: store.Pending, Limit: homeItems})
+	h.Agents = agents.Items
+	return err
+}
+
+// problems are the owner's policy files that do not compile, and those that nobody owns.
+func (v *visit) problems() ([]leash.Problem, error) {
+	health, err := v.svc.PolicyHealth(v.ctx())
+	if err != nil {
+		return nil, err
+	}
+	var out []leash.Problem
+	for _, p := range append(health.Errors[v.owner.ID], health.Errors[""]...) {
+		if p.Severity == "error" {
+			out = append(out, p)
+		}
+	}
+	return out[:min(len(out), 20)], nil
+}

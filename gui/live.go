@@ -1,0 +1,171 @@
+package gui
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/openleash/openleash-go/leash"
+	"github.com/openleash/openleash-go/store"
+)
+
+const (
+	maxStreams = 8 // of one session; a browser holds one
+	heartbeat  = 15 * time.Second
+	patience   = 15 * time.Second // for a client that reads slowly
+)
+
+// streams counts the open streams of each session.
+type streams struct {
+	mu   sync.Mutex
+	open map[string]int
+}
+
+func (s *streams) enter(session string) (leave func(), ok bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.open == nil {
+		s.open = map[string]int{}
+	}
+	if s.open[session] >= maxStreams {
+		return nil, false
+	}
+	s.open[session]++
+	return func() {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		if s.open[session]--; s.open[session] == 0 {
+			delete(s.open, session)
+		}
+	}, true
+}
+
+// change tells a page that something is new. It carries no content of agents beyond a line for a
+// notification: the page reads the rest anew.
+type change struct {
+	Topic   string `json:"topic"` // approvals, drafts, agents, policies or log
+	Message string `json:"message,omitempty"`
+	Link    string `json:"link,omitempty"`
+	Waiting int    `json:"waiting"`
+	Counts  counts `json:"counts"`
+}
+
+// topics say what of the portal an event changes.
+var topics = map[store.EventType]string{
+	store.ApprovalRequested: "approvals", store.ApprovalApproved: "approvals", store.ApprovalDenied: "approvals",
+	store.DraftSubmitted: "drafts", store.DraftApproved: "drafts", store.DraftDenied: "drafts",
+	store.AgentRegistered: "agents", store.AgentUpdated: "agents", store.AgentRevoked: "agents",
+	store.PolicyUpdated: "policies", store.PolicyDeleted: "policies", store.PolicyRefused: "policies",
+	store.BudgetAlert: "log",
+}
+
+// events streams changes (server-sent events, WHATWG HTML section 9.2) until the session ends.
+func events(v *visit) error {
+	leave, ok := v.portal.live.enter(v.caller.SessionID)
+	if !ok {
+		return &leash.Error{Code: leash.RateLimited, Message: "too many streams of this session are open"}
+	}
+	defer leave()
+	latest, err := v.svc.Audit(v.ctx(), v.caller, store.AuditQuery{Limit: 1})
+	if err != nil {
+		return err
+	}
+	var after uint64
+	if len(latest.Items) > 0 {
+		after = latest.Items[0].Seq
+	}
+	h := v.w.Header()
+	h.Set("Content-Type", "text/event-stream")
+	h.Set("X-Accel-Buffering", "no")
+	v.w.WriteHeader(http.StatusOK)
+	ctx, cancel := context.WithCancel(v.ctx())
+	defer cancel()
+	v.pump(v.follow(ctx, after))
+	return nil
+}
+
+// follow turns the owner's log into a channel of entries that change something; it closes at the end.
+func (v *visit) follow(ctx context.Context, after uint64) <-chan store.Entry {
+	out := make(chan store.Entry)
+	go func() {
+		defer close(out)
+		for e, err := range v.svc.Stream(ctx, v.caller, after) {
+			if err != nil {
+				return
+			}
+			if topics[e.Type] == "" {
+				continue
+			}
+			select {
+			case out <- e:
+			case <-ctx.Done():
+				return
+			}
+		}
+	}()
+	return out
+}
+
+func (v *visit) pump(entries <-chan store.Entry) {
+	beat := time.NewTicker(heartbeat)
+	defer beat.Stop()
+	if v.send("retry: 3000\n\n") != nil {
+		return
+	}
+	for {
+		select {
+		case <-beat.C:
+			if _, err := v.svc.Session(v.ctx(), v.token); err != nil {
+				_ = v.send("event: end\ndata: {}\n\n") // the client is told, or gone
+				return
+			}
+			if v.send(": still here\n\n") != nil {
+				return
+			}
+		case e, more := <-entries:
+			if !more {
+				return
+			}
+			data, err := json.Marshal(v.changeOf(e))
+			if err != nil || v.send(fmt.Sprintf("event: change\ndata: %s\n\n", data)) != nil {
+				return
+			}
+		}
+	}
+}
+
+func (v *visit) changeOf(e store.Entry) change {
+	c := change{Topic: topics[e.Type], Counts: v.waiting()}
+	c.Waiting = c.Counts.Sum()
+	var data struct {
+		ApprovalID string `json:"approval_request_id"`
+		DraftID    string `json:"policy_draft_id"`
+		ActionType string `json:"action_type"`
+		Status     string `json:"status"`
+	}
+	_ = json.Unmarshal(e.Data, &data) // what it does not hold is not told
+	switch {
+	case e.Type == store.ApprovalRequested:
+		c.Message, c.Link = short(e.AgentID)+" asks for "+short(data.ActionType), "/gui/approvals/"+data.ApprovalID
+	case e.Type == store.DraftSubmitted:
+		c.Message, c.Link = short(e.AgentID)+" proposes a policy", "/gui/drafts/"+data.DraftID
+	case e.Type == store.AgentRegistered && data.Status == string(store.Pending):
+		c.Message, c.Link = short(e.AgentID)+" asks to be your agent", "/gui/agents/"+e.AgentPrincipalID
+	case e.Type == store.PolicyRefused:
+		c.Message, c.Link = "A policy on disk does not compile", "/gui/policies"
+	}
+	return c
+}
+
+// send writes at once, and gives the client so long to take it.
+func (v *visit) send(text string) error {
+	control := http.NewResponseController(v.w)
+	_ = control.SetWriteDeadline(time.Now().Add(patience)) // not every writer can
+	if _, err := v.w.Write([]byte(text)); err != nil {
+		return err
+	}
+	return control.Flush()
+}

@@ -1,0 +1,158 @@
+package gui
+
+import (
+	"encoding/json"
+	"net/http"
+	"net/url"
+	"time"
+
+	"github.com/openleash/openleash-go/leash"
+	"github.com/openleash/openleash-go/store"
+)
+
+// logView is a page of the log.
+type logView struct {
+	Items  []entryView
+	Next   string // address of the next page
+	Filter logFilter
+	Types  []typeChoice
+	Agent  string // the name of the agent in the filter
+}
+
+// logFilter is what the owner looks for.
+type logFilter struct {
+	Text, Type, Result, Agent, Policy, Since, Until string
+}
+
+type typeChoice struct {
+	ID, Name string
+}
+
+// typeChoices are the groups of event types that a filter offers.
+var typeChoices = []typeChoice{{"decisions", "Decisions"}, {"approvals", "Approvals"}, {"agents", "Agents"},
+	{"policies", "Policies"}, {"budgets", "Budgets"}, {"account", "Log-ins and account"}}
+
+var typeGroups = map[string][]store.EventType{
+	"decisions": {store.DecisionCreated},
+	"approvals": {store.ApprovalRequested, store.ApprovalApproved, store.ApprovalDenied},
+	"agents":    {store.AgentInvited, store.InviteRevoked, store.AgentRegistered, store.AgentUpdated, store.AgentRevoked},
+	"policies": {store.PolicyUpdated, store.PolicyDeleted, store.PolicyRefused, store.DraftSubmitted, store.DraftApproved,
+		store.DraftDenied},
+	"budgets": {store.ChargeSettled, store.BudgetAlert},
+	"account": {store.OwnerCreated, store.OwnerUpdated, store.OwnerRevoked, store.SessionStarted, store.SessionEnded,
+		store.KeyRotated, store.KeyRevoked},
+}
+
+func (v *visit) logFilter() logFilter {
+	return logFilter{Text: v.query("q"), Type: v.query("type"), Result: v.query("result"), Agent: v.query("agent"),
+		Policy: v.query("policy"), Since: v.query("since"), Until: v.query("until")}
+}
+
+// audit is the filter as the service takes it. A date that is none is left out.
+func (f logFilter) audit() store.AuditQuery {
+	q := store.AuditQuery{Text: clipBytes(f.Text, 200), Types: typeGroups[f.Type], Result: store.Result(f.Result),
+		AgentPrincipalID: f.Agent, PolicyID: f.Policy}
+	if t, err := time.Parse(time.DateOnly, f.Since); err == nil {
+		q.Since = t
+	}
+	if t, err := time.Parse(time.DateOnly, f.Until); err == nil {
+		q.Until = t.AddDate(0, 0, 1)
+	}
+	return q
+}
+
+// Query is the filter as an address has it.
+func (f logFilter) Query() url.Values {
+	out := url.Values{}
+	for name, value := range map[string]string{"q": f.Text, "type": f.Type, "result": f.Result, "agent": f.Agent,
+		"policy": f.Policy, "since": f.Since, "until": f.Until} {
+		if value != "" {
+			out.Set(name, value)
+		}
+	}
+	return out
+}
+
+func logList(v *visit) error {
+	out := logView{Filter: v.logFilter(), Types: typeChoices}
+	q := out.Filter.audit()
+	q.Limit, q.Cursor = 50, v.query("cursor")
+	page, err := v.svc.Audit(v.ctx(), v.caller, q)
+	if err != nil {
+		return err
+	}
+	for _, e := range page.Items {
+		out.Items = append(out.Items, describe(e))
+	}
+	if page.NextCursor != "" {
+		next := out.Filter.Query()
+		next.Set("cursor", page.NextCursor)
+		out.Next = "/gui/log?" + next.Encode()
+	}
+	if out.Filter.Agent != "" {
+		if a, err := v.svc.AgentByID(v.ctx(), v.caller, out.Filter.Agent); err == nil {
+			out.Agent = a.AgentID
+		}
+	}
+	if v.fragment() {
+		return v.part("log", "log-items", out)
+	}
+	return v.render(http.StatusOK, "log", "Log", out)
+}
+
+// logEntryView is one entry in full.
+type logEntryView struct {
+	entryView
+	What   action
+	Policy string
+	Proof  *proofView
+	Whole  string
+}
+
+// proofView are the claims of the proof that an ALLOW carried.
+type proofView struct {
+	ID      string
+	Issued  time.Time
+	Expires time.Time
+	Expired bool
+}
+
+func logEntry(v *visit) error {
+	e, err := v.entry(v.r.PathValue("id"))
+	if err != nil {
+		return err
+	}
+	out := logEntryView{entryView: describe(e)}
+	if d := e.Decision; d != nil {
+		out.What = readAction(e.Action)
+		out.Policy = v.policyNames()[d.PolicyID]
+		if d.ProofID != "" {
+			expires := e.Time.Add(time.Duration(d.ProofTTL) * time.Second)
+			out.Proof = &proofView{d.ProofID, e.Time, expires, expires.Before(v.now)}
+		}
+	}
+	whole, err := json.Marshal(e)
+	if err != nil {
+		return err
+	}
+	out.Whole = indented(whole)
+	return v.render(http.StatusOK, "entry", out.Title, out)
+}
+
+// entry finds an entry by its event id or by the id of its decision.
+func (v *visit) entry(id string) (store.Entry, error) {
+	e, err := v.svc.Decision(v.ctx(), v.caller, id)
+	if leash.CodeOf(err) != leash.NotFound {
+		return e, err
+	}
+	page, err := v.svc.Audit(v.ctx(), v.caller, store.AuditQuery{Text: clipBytes(id, 200), Limit: 20})
+	if err != nil {
+		return e, err
+	}
+	for _, e := range page.Items {
+		if e.ID == id {
+			return e, nil
+		}
+	}
+	return e, &leash.Error{Code: leash.NotFound, Message: "there is no such entry in your log"}
+}

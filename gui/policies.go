@@ -1,0 +1,172 @@
+package gui
+
+import (
+	"cmp"
+	"net/http"
+	"slices"
+	"strings"
+
+	"github.com/openleash/openleash-go/leash"
+)
+
+// tier is a group of policies that are asked together.
+type tier struct {
+	ID, Name, Words string
+	Items           []policyItem
+	Hidden          int  // further policies that fit; search finds them
+	Sortable        bool // every item can be given a rank
+}
+
+// policyItem is a policy in the list. First and Last say whether it can move up and down.
+type policyItem struct {
+	leash.PolicyView
+	First, Last bool
+}
+
+// tierNames are the tiers in the order in which they are asked.
+var tierNames = []tier{
+	{ID: "guardrail", Name: "Guardrails", Words: "Can only forbid or ask; nothing below overrides them."},
+	{ID: "agent", Name: "For single agents", Words: "Asked first. The first policy with a matching rule decides."},
+	{ID: "group", Name: "For groups", Words: "Asked next."},
+	{ID: "owner", Name: "For all agents", Words: "Asked last."},
+}
+
+func tierOf(p leash.PolicyView) string {
+	switch {
+	case p.Guardrail:
+		return "guardrail"
+	case len(p.Agents) > 0:
+		return "agent"
+	case len(p.Groups) > 0:
+		return "group"
+	}
+	return "owner"
+}
+
+// policiesView is the list of policies by layer.
+type policiesView struct {
+	Tiers    []tier
+	Total    int
+	Text     string
+	Problems []leash.Problem
+}
+
+// maxTier bounds how many policies of one tier a page lists.
+const maxTier = 50
+
+func policyList(v *visit) error {
+	all, err := v.svc.Policies(v.ctx(), v.caller)
+	if err != nil {
+		return err
+	}
+	out := policiesView{Total: len(all), Text: v.query("q")}
+	for _, t := range tierNames {
+		if t.fill(all, out.Text); len(t.Items) > 0 {
+			out.Tiers = append(out.Tiers, t)
+		}
+	}
+	if v.fragment() {
+		return v.part("policies", "policy-items", out)
+	}
+	if out.Problems, err = v.problems(); err != nil {
+		return err
+	}
+	return v.render(http.StatusOK, "policies", "Policies", out)
+}
+
+// fill takes the policies of a tier that hold the text.
+func (t *tier) fill(all []leash.PolicyView, text string) {
+	t.Items = nil
+	t.Sortable = text == ""
+	text = strings.ToLower(text)
+	for _, p := range all {
+		if tierOf(p) != t.ID || !strings.Contains(strings.ToLower(p.ID+"\n"+p.Name+"\n"+p.Description), text) {
+			continue
+		}
+		if p.Language == "rego" {
+			t.Sortable = false // its rank stands in its own METADATA
+		}
+		if len(t.Items) == maxTier {
+			t.Hidden++
+			continue
+		}
+		t.Items = append(t.Items, policyItem{PolicyView: p})
+	}
+	if n := len(t.Items); n > 0 {
+		t.Items[0].First, t.Items[n-1].Last = true, t.Hidden == 0
+	}
+	t.Sortable = t.Sortable && len(t.Items) > 1
+}
+
+// movePolicy puts a policy before another of its tier, or one place up or down.
+func movePolicy(v *visit) error {
+	all, err := v.svc.Policies(v.ctx(), v.caller)
+	if err != nil {
+		return err
+	}
+	id := v.form("policy_id")
+	at := slices.IndexFunc(all, func(p leash.PolicyView) bool { return p.ID == id })
+	if at < 0 {
+		return &leash.Error{Code: leash.NotFound, Message: "the policy is gone"}
+	}
+	var order []string
+	for _, p := range all {
+		if tierOf(p) == tierOf(all[at]) {
+			order = append(order, p.ID)
+		}
+	}
+	if _, err := v.svc.OrderPolicies(v.ctx(), v.caller, moved(order, id, v.form("before"), v.form("by"))); err != nil {
+		return err
+	}
+	return v.redirect("/gui/policies#"+id, saidPolicyMoved)
+}
+
+// moved returns an order with one id in another place: before another, or up or down by one.
+func moved(order []string, id, before, by string) []string {
+	from := slices.Index(order, id)
+	rest := slices.Delete(slices.Clone(order), from, from+1)
+	to := slices.Index(rest, before)
+	switch {
+	case by == "up":
+		to = max(0, from-1)
+	case by == "down":
+		to = min(len(rest), from+1)
+	case to < 0:
+		return order
+	}
+	return slices.Insert(rest, to, id)
+}
+
+// policyView is one policy.
+type policyView struct {
+	leash.PolicyView
+	Rego    string
+	Tier    string
+	Problem string
+}
+
+func policyPage(v *visit) error {
+	p, err := v.svc.Policy(v.ctx(), v.caller, v.r.PathValue("id"))
+	if err != nil {
+		return err
+	}
+	out := policyView{PolicyView: p}
+	for _, t := range tierNames {
+		if t.ID == tierOf(p) {
+			out.Tier = t.Name
+		}
+	}
+	if p.Language == "yaml" {
+		if out.Rego, err = v.svc.PolicyRego(v.ctx(), v.caller, p.ID); err != nil {
+			return err
+		}
+	}
+	return v.render(http.StatusOK, "policy", cmp.Or(p.Name, p.ID), out)
+}
+
+func deletePolicy(v *visit) error {
+	if err := v.svc.DeletePolicy(v.ctx(), v.caller, v.r.PathValue("id")); err != nil {
+		return err
+	}
+	return v.redirect("/gui/policies", saidPolicyDeleted)
+}

@@ -1,0 +1,182 @@
+package gui
+
+import (
+	"encoding/json"
+	"fmt"
+	"math"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+	"unicode"
+	"unicode/utf8"
+
+	"golang.org/x/text/currency"
+)
+
+// maxShown bounds a value in a list, in runes; where a thing has a page of its own, it is whole there.
+const maxShown = 160
+
+// inert makes text of agents and other strangers safe to read: characters that move, hide or reverse
+// what stands around them are spelt out, and bytes that are no text become the replacement character.
+func inert(s string) string {
+	if !strings.ContainsFunc(s, deceptive) && utf8.ValidString(s) {
+		return s
+	}
+	var b strings.Builder
+	for _, r := range s {
+		if deceptive(r) {
+			fmt.Fprintf(&b, "⟨U+%04X⟩", r)
+		} else {
+			b.WriteRune(r)
+		}
+	}
+	return b.String()
+}
+
+// deceptive says whether a character changes how others look: controls other than a line break and a
+// tab, and format characters (bidirectional controls, zero-width ones) other than those of emoji.
+func deceptive(r rune) bool {
+	if r == '\n' || r == '\t' || r == '\u200d' {
+		return false
+	}
+	return unicode.IsControl(r) || unicode.Is(unicode.Cf, r) || unicode.Is(unicode.Zl, r) || unicode.Is(unicode.Zp, r)
+}
+
+// short is inert text on one line, at most maxShown runes of it.
+func short(s string) string {
+	s = inert(strings.Join(strings.Fields(clipBytes(s, 4*maxShown)), " "))
+	if utf8.RuneCountInString(s) <= maxShown {
+		return s
+	}
+	runes := []rune(s)
+	return string(runes[:maxShown-1]) + "…"
+}
+
+// clipBytes cuts text at a rune.
+func clipBytes(s string, n int) string {
+	if len(s) <= n {
+		return s
+	}
+	for n > 0 && !utf8.RuneStart(s[n]) {
+		n--
+	}
+	return s[:n]
+}
+
+// money writes minor units of a currency, such as 12345 USD as "123.45 USD". A currency that is not in
+// ISO 4217 is written in minor units, and says so.
+func money(minor int64, code string) string {
+	unit, err := currency.ParseISO(code)
+	if err != nil {
+		if code == "" {
+			return group(strconv.FormatInt(minor, 10)) + " minor units"
+		}
+		return group(strconv.FormatInt(minor, 10)) + " minor units of " + short(code)
+	}
+	scale, _ := currency.Standard.Rounding(unit)
+	return decimal(minor, scale) + " " + code
+}
+
+// decimal writes minor units with scale digits behind the point, exactly.
+func decimal(minor int64, scale int) string {
+	sign := ""
+	digits := strconv.FormatUint(magnitude(minor), 10)
+	if minor < 0 {
+		sign = "−"
+	}
+	if scale == 0 {
+		return sign + group(digits)
+	}
+	if len(digits) <= scale {
+		digits = strings.Repeat("0", scale+1-len(digits)) + digits
+	}
+	whole, fraction := digits[:len(digits)-scale], digits[len(digits)-scale:]
+	if strings.Trim(fraction, "0") == "" {
+		return sign + group(whole)
+	}
+	return sign + group(whole) + "." + fraction
+}
+
+func magnitude(n int64) uint64 {
+	if n < 0 {
+		return uint64(-(n + 1)) + 1 // -MinInt64 is no int64
+	}
+	return uint64(n)
+}
+
+// group puts a comma before every three digits.
+func group(digits string) string {
+	if digits == "" || digits[0] == '-' {
+		return digits
+	}
+	var b strings.Builder
+	for i, d := range digits {
+		if i > 0 && (len(digits)-i)%3 == 0 {
+			b.WriteByte(',')
+		}
+		b.WriteRune(d)
+	}
+	return b.String()
+}
+
+// ago says how far a time is from now, roughly.
+func ago(now, t time.Time) string {
+	d := now.Sub(t)
+	if d < 0 {
+		return "in " + span(-d)
+	}
+	if d < 10*time.Second {
+		return "just now"
+	}
+	return span(d) + " ago"
+}
+
+// span is a duration in its greatest unit.
+func span(d time.Duration) string {
+	switch {
+	case d < time.Minute:
+		return plural(int(math.Ceil(d.Seconds())), "second")
+	case d < time.Hour:
+		return plural(int(d.Minutes()), "minute")
+	case d < 48*time.Hour:
+		return plural(int(d.Hours()), "hour")
+	default:
+		return plural(int(d.Hours()/24), "day")
+	}
+}
+
+func plural(n int, noun string) string {
+	if n == 1 {
+		return "1 " + noun
+	}
+	if strings.HasSuffix(noun, "y") && !strings.HasSuffix(noun, "ay") {
+		noun = strings.TrimSuffix(noun, "y") + "ie"
+	}
+	return group(strconv.Itoa(n)) + " " + noun + "s"
+}
+
+// indented prints JSON for people; what is no JSON is printed as it is.
+func indented(raw json.RawMessage) string {
+	var v any
+	d := json.NewDecoder(strings.NewReader(string(raw)))
+	d.UseNumber()
+	if err := d.Decode(&v); err != nil {
+		return inert(string(raw))
+	}
+	var b strings.Builder
+	e := json.NewEncoder(&b)
+	e.SetEscapeHTML(false)
+	e.SetIndent("", "  ")
+	if err := e.Encode(v); err != nil {
+		return inert(string(raw))
+	}
+	return inert(strings.TrimSpace(b.String()))
+}
+
+// words splits a list that an owner typed: by commas and blanks.
+func words(s string) []string {
+	list := strings.FieldsFunc(s, func(r rune) bool { return r == ',' || unicode.IsSpace(r) })
+	slices.Sort(list)
+	return slices.Compact(list)
+}

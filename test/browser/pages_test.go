@@ -1,0 +1,32 @@
+package browser
+
+import "testing"
+
+func TestPages(t *testing.T) {
+	chrome := browser(t)
+	w := newWorld(t)
+	w.populate()
+	p := w.open(chrome)
+	p.visit("/gui/login")
+	p.look("login")
+	p.logIn()
+	p.look("home")
+	for _, page := range []struct{ path, name string }{
+		{"/gui/approvals", "approvals"}, {"/gui/approvals?status=all", "approvals-all"},
+		{"/gui/agents", "agents"}, {"/gui/agents/invite", "invite"},
+		{"/gui/agents/shopper", "agent"}, {"/gui/policies", "policies"}, {"/gui/policies/pol_everyday", "policy"},
+		{"/gui/log", "log"}, {"/gui/nowhere", "not-found"},
+	} {
+		if page.name == "not-found" {
+			p.expect("404")
+		}
+		p.visit(page.path)
+		p.look(page.name)
+	}
+	approvals, err := w.Approvals(t.Context(), w.owner, leashPending)
+	w.must(err)
+	for _, a := range approvals.Items {
+		p.visit("/gui/approvals/" + a.ID)
+		p.look("approval-" + a.AgentID)
+	}
+}
