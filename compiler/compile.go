@@ -168,6 +168,9 @@ func (e *emitter) tables() {
 		stepUp = stepUp || rule.MinAssurance != ""
 	}
 	e.constant("rules", outcomes)
+	if len(p.Rules) == 0 {
+		e.add(&e.rules, ast.NewHead("match", nil, e.term(ast.NewSet())), nil)
+	}
 	first := e.termCall(ast.Min, e.variable("match"))
 	chosen := ast.NewTerm(ast.Ref{e.variable("rules"), first})
 	if !stepUp {

@@ -35,9 +35,9 @@ type BudgetReading struct {
 	Remaining int64
 }
 
-// document builds what all policies of a decision see: the action's own fields, and beside them what
+// Document builds what all policies of a decision see: the action's own fields, and beside them what
 // the server knows. budgets is added for each policy that reads it.
-func (s Subject) document(in Input) (ast.Object, error) {
+func (s Subject) Document(in Input) (ast.Object, error) {
 	value, err := decode(in.Action)
 	if err != nil {
 		return nil, fmt.Errorf("decoding the action: %w", err)

@@ -1,13 +1,17 @@
 package rego
 
 import (
+	"context"
 	"crypto/sha256"
 	"errors"
 	"fmt"
 	"path"
 	"strings"
+	"sync"
 
 	"github.com/open-policy-agent/opa/v1/ast"
+	"github.com/open-policy-agent/opa/v1/storage"
+	"github.com/open-policy-agent/opa/v1/storage/inmem"
 	"github.com/open-policy-agent/opa/v1/topdown"
 
 	"github.com/openleash/openleash-go/compiler"
@@ -119,7 +123,6 @@ func readsBudgets(m *ast.Module) bool {
 		}
 		return reads
 	})
-	ast.WalkVars(m, func(v ast.Var) bool { return false })
 	return reads || mentionsInput(m)
 }
 
@@ -143,16 +146,33 @@ func mentionsInput(m *ast.Module) bool {
 }
 
 // run evaluates a query; nil if the document is undefined.
-func (q query) run(ev *evaluation, c *ast.Compiler, input *ast.Term) (ast.Value, error) {
-	var out ast.Value
-	err := topdown.NewQuery(q.body).WithCompiler(c).WithQueryCompiler(q.compiler).WithInput(input).
-		WithCancel(ev.cancel).WithStrictBuiltinErrors(true).
+func (q query) run(ev *evaluation, c *ast.Compiler, input *ast.Term) (out ast.Value, err error) {
+	defer func() {
+		if p := recover(); p != nil { // a fault of OPA's denies, and stops nothing else
+			out, err = nil, fmt.Errorf("evaluation panicked: %v", p)
+		}
+	}()
+	data := noData()
+	err = topdown.NewQuery(q.body).WithCompiler(c).WithQueryCompiler(q.compiler).WithInput(input).
+		WithStore(data.store).WithTransaction(data.txn).WithCancel(ev.cancel).WithStrictBuiltinErrors(true).
 		Iter(ev.ctx, func(r topdown.QueryResult) error {
 			out = r[answer].Value
 			return nil
 		})
 	return out, err
 }
+
+// emptyStore is what policies find under data, besides themselves.
+type emptyStore struct {
+	store storage.Store
+	txn   storage.Transaction
+}
+
+// noData opens the empty store. Its one read transaction never ends, for nothing is ever written.
+var noData = sync.OnceValue(func() emptyStore {
+	store := inmem.New()
+	return emptyStore{store, storage.NewTransactionOrDie(context.Background(), store)}
+})
 
 // diagnostics turns OPA's errors into ours, with their positions.
 func diagnostics(file string, err error) compiler.Diagnostics {

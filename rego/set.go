@@ -102,7 +102,7 @@ func (s *Set) swap(owners []string, policies map[string][]*Policy, broken map[st
 			continue
 		}
 		next := newEngine(policies[owner], s.options)
-		if next.revision == s.Engine(owner).revision && slices.Equal(next.policies, s.Engine(owner).policies) {
+		if slices.EqualFunc(next.policies, s.Engine(owner).policies, samePolicy) {
 			continue
 		}
 		p, _ := s.engines.LoadOrStore(owner, &atomic.Pointer[Engine]{})
@@ -120,6 +120,9 @@ func (s *Set) swap(owners []string, policies map[string][]*Policy, broken map[st
 		return true
 	})
 }
+
+// samePolicy says that two policies are the same text in the same place.
+func samePolicy(a, b *Policy) bool { return a.ID == b.ID && a.File == b.File && a.sum == b.sum }
 
 // Degraded returns what does not compile, by owner; "" is for files that belong to nobody.
 func (s *Set) Degraded() map[string]compiler.Diagnostics {

@@ -1,0 +1,131 @@
+# The decision of all policies of an owner for one agent: data.openleash.decision.
+#
+# The input is that of the policies: the action request's fields, and beside them agent, owner, now,
+# now_ns, action_patterns, assurance_level and budgets. data.openleash.meta lists the policies.
+# Undefined: no policy applies to the agent.
+package openleash
+
+decision := {
+	"result": "DENY",
+	"policy_id": decider.policy_id,
+	"rule_id": decider.rule_id,
+	"obligations": [],
+	"proof": {"required": false},
+} if {
+	decider.effect == "deny"
+}
+
+decision := {
+	"result": result_of(obligations),
+	"policy_id": decider.policy_id,
+	"rule_id": decider.rule_id,
+	"obligations": obligations,
+	"proof": proof,
+} if {
+	decider.effect == "allow"
+}
+
+# Policies as they apply to this agent: those that name it, those that name one of its groups, those
+# for all; within a tier by rank, then id.
+tier(p) := 0 if input.agent.id in p.agents
+
+tier(p) := 1 if {
+	not input.agent.id in p.agents
+	some group in p.groups
+	group in input.agent.groups
+}
+
+tier(p) := 2 if count(p.agents) + count(p.groups) == 0
+
+ordered := [p |
+	some entry in sort([[tier(p), p.rank, p.id, p] | some p in data.openleash.meta; p.enabled])
+	p := entry[3]
+]
+
+guardrails := [p | some p in ordered; p.guardrail]
+
+layers := [p | some p in ordered; not p.guardrail]
+
+says(p) := {
+	"policy_id": p.id,
+	"rule_id": d.rule_id,
+	"effect": d.effect,
+	"obligations": object.get(d, "obligations", []),
+	"proof": object.get(d, "proof", {"required": true}),
+} if {
+	d := data.openleash.policy[p.id].decision
+}
+
+# The first of each kind that decides.
+guardrail := says(guardrails[min({i | some i, p in guardrails; says(p)})])
+
+layer := says(layers[min({i | some i, p in layers; says(p)})])
+
+# What holds if no rule matches: the first default that is not passthrough.
+fallback := {
+	"policy_id": speaking[0].id,
+	"rule_id": null,
+	"effect": {"allow": "allow", "deny": "deny", "require_approval": "allow"}[speaking[0].default],
+	"obligations": [{"type": "HUMAN_APPROVAL"} | speaking[0].default == "require_approval"],
+	"proof": {"required": true},
+}
+
+fallback := {"policy_id": null, "rule_id": null, "effect": "deny", "obligations": [], "proof": {"required": false}} if {
+	count(ordered) > 0
+	count(speaking) == 0
+}
+
+speaking := [p | some p in layers; p.default != "passthrough"]
+
+chosen := layer
+
+chosen := fallback if not layer
+
+# Who decides: the stricter.
+decider := guardrail if guardrail.effect == "deny"
+
+decider := guardrail if {
+	guardrail.effect == "allow"
+	chosen.effect == "allow"
+	result_of(guardrail.obligations) != "ALLOW"
+	result_of(chosen.obligations) == "ALLOW"
+}
+
+decider := chosen if not overruled
+
+overruled if guardrail.effect == "deny"
+
+overruled if {
+	chosen.effect == "allow"
+	result_of(guardrail.obligations) != "ALLOW"
+	result_of(chosen.obligations) == "ALLOW"
+}
+
+obligations := chosen.obligations if not guardrail
+
+obligations := array.concat(guardrail.obligations, [o |
+	some o in chosen.obligations
+	not o in guardrail.obligations
+])
+
+proof := chosen.proof if not guardrail
+
+proof := object.union({"required": required}, ttl) if {
+	required := true in {guardrail.proof.required, chosen.proof.required}
+	ttl := shorter({t | some side in [guardrail, chosen]; t := side.proof.ttl_seconds; t > 0})
+}
+
+shorter(ttls) := {"ttl_seconds": min(ttls)} if count(ttls) > 0
+
+shorter(ttls) := {} if count(ttls) == 0
+
+result_of(obligations) := "REQUIRE_APPROVAL" if {
+	some o in obligations
+	o.type == "HUMAN_APPROVAL"
+} else := "REQUIRE_STEP_UP" if {
+	some o in obligations
+	o.type == "STEP_UP_AUTH"
+} else := "REQUIRE_DEPOSIT" if {
+	some o in obligations
+	o.type == "DEPOSIT"
+} else := "ALLOW"
