@@ -28,7 +28,7 @@ type api struct {
 // and serves itself.
 func (a *app) admin(ctx context.Context) (*api, error) {
 	socket := a.settings.socket()
-	if conn, err := net.Dial("unix", socket); err == nil {
+	if conn, err := new(net.Dialer).DialContext(ctx, "unix", socket); err == nil {
 		_ = conn.Close() // only to see whether somebody answers
 		return apiOver(func(ctx context.Context, _, _ string) (net.Conn, error) {
 			return new(net.Dialer).DialContext(ctx, "unix", socket)

@@ -207,9 +207,6 @@ func (a *app) showDecision(d *sdk.Decision) error {
 		}
 	} else {
 		a.say("%s  %s", a.paint.bold(a.paint.verdict(d.Result)), printable(d.Reason))
-		if d.MatchedRuleID != "" {
-			a.say("  rule      %s of %s", d.MatchedRuleID, d.MatchedPolicyID)
-		}
 		a.say("  decision  %s", d.ID)
 		for _, b := range d.Budgets {
 			a.say("  budget    %s: %s", b.ID, left(b.Remaining, b.Limit, b.Currency, b.ResetsAt))

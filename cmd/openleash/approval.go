@@ -56,10 +56,7 @@ func compact(action json.RawMessage) string {
 	if text == "" {
 		text = string(parts.Context)
 	}
-	if r := []rune(text); len(r) > 60 {
-		text = string(r[:59]) + "…"
-	}
-	return orDash(text)
+	return orDash(shorten(text, 60))
 }
 
 func approvalShow(a *app) *cobra.Command {

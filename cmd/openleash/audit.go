@@ -108,13 +108,21 @@ func auditList(a *app) *cobra.Command {
 // entryLine is one log entry on one line.
 func (a *app) entryLine(e store.Entry) string {
 	what := string(e.Type)
-	detail := printable(string(e.Data))
+	detail := shorten(printable(string(e.Data)), 120)
 	if d := e.Decision; d != nil {
 		what = a.paint.verdict(string(d.Result))
 		detail = printable(d.ActionType+" "+compact(e.Action)) + a.paint.faint("  "+printable(orRule(d)))
 	}
 	return fmt.Sprintf("%s  %s  %s%s  %s", a.paint.faint(when(e.Time)), a.paint.faint(fmt.Sprintf("%6d", e.Seq)),
 		printable(orDash(e.AgentID))+"  ", a.paint.bold(what), detail)
+}
+
+// shorten cuts a text to n characters.
+func shorten(s string, n int) string {
+	if r := []rune(s); len(r) > n {
+		return string(r[:n-1]) + "…"
+	}
+	return s
 }
 
 // orRule says what decided.

@@ -121,7 +121,7 @@ func launch(ctx context.Context, a *app, name string, args []string) (*target, e
 	if err != nil {
 		return nil, fmt.Errorf("starting %s: %w", name, err)
 	}
-	t := &target{name: name, process: exec.CommandContext(ctx, self, args...)}
+	t := &target{name: name, process: exec.CommandContext(ctx, self, args...)} //nolint:gosec // G204: this very program
 	t.process.Stderr = a.err
 	t.process.Cancel = func() error { return t.process.Process.Signal(os.Interrupt) }
 	out, err := t.process.StdoutPipe()

@@ -39,15 +39,16 @@ func (a *app) complain(err error, advice string) {
 	if errors.As(err, &hint) {
 		advice = hint.advice
 	}
+	message := err.Error()
 	var told *leash.Error
-	code := leash.Code("")
 	if errors.As(err, &told) {
-		code = told.Code
+		// What was refused reads better with its code behind it.
+		message = strings.Replace(message, told.Error(), fmt.Sprintf("%s (%s)", told.Message, told.Code), 1)
 	}
 	if a.asJSON {
-		body := map[string]any{"code": code, "message": err.Error()}
-		if code == "" {
-			delete(body, "code")
+		body := map[string]any{"message": message}
+		if told != nil {
+			body["code"] = told.Code
 		}
 		if advice != "" {
 			body["advice"] = advice
@@ -59,7 +60,7 @@ func (a *app) complain(err error, advice string) {
 		fmt.Fprintf(a.err, "%s\n", text)
 		return
 	}
-	fmt.Fprintf(a.err, "openleash: %s\n", indent(err.Error(), "  "))
+	fmt.Fprintf(a.err, "openleash: %s\n", indent(printableText(message), "  "))
 	if advice != "" {
 		fmt.Fprintf(a.err, "  %s\n", indent(advice, "  "))
 	}

@@ -137,7 +137,10 @@ func (n *node) takePolicies(ctx context.Context, tx store.Tx, old *legacyFolder,
 		byPrincipal[g.PrincipalID] = g.AgentID
 	}
 	for _, p := range old.Policies {
-		edits := map[string]any{"id": p.ID, "owner": p.Owner}
+		edits := map[string]any{"id": p.ID}
+		if len(out.ids) > 1 {
+			edits["owner"] = p.Owner
+		}
 		if p.Name != "" {
 			edits["name"] = p.Name
 		}
@@ -174,7 +177,7 @@ func (a *app) showImport(i imported) error {
 	a.say("Taken over: %s, %s, %s, %s.", plural(i.Owners, "owner", "owners"), plural(i.Agents, "agent", "agents"),
 		plural(i.Policies, "policy", "policies"), plural(i.Keys, "key", "keys"))
 	for _, w := range i.Warnings {
-		a.say("  %s %s", a.paint.yellow("!"), printable(w))
+		a.say("  %s %s", a.paint.yellow("!"), indent(printableText(w), "    "))
 	}
 	a.say("\nNext, for each owner: openleash owner passwd --owner ID")
 	return nil

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/url"
 	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 
@@ -167,14 +168,14 @@ func policyCompile(a *app) *cobra.Command {
 				return a.showDiagnostics(files, ds)
 			}
 			if dir != "" {
-				if err := error(nil); err != nil {
+				if err := rego.WriteModules(dir, engine); err != nil {
 					return fmt.Errorf("writing Rego: %w", err)
 				}
 				a.say("wrote %s into %s", plural(len(files), "module", "modules"), dir)
 				return nil
 			}
 			for _, p := range engine.Policies() {
-				text, err := compiler.Format(p.Module)
+				text, err := p.Rego()
 				if err != nil {
 					return fmt.Errorf("printing Rego: %w", err)
 				}
@@ -200,7 +201,7 @@ func readPolicy(name string) (rego.File, error) {
 	if err != nil {
 		return rego.File{}, fmt.Errorf("reading a policy: %w", err)
 	}
-	if rego.ShouldIgnore(name) {
+	if rego.ShouldIgnore(filepath.Base(name)) {
 		return rego.File{}, misuse("%s is no policy: those end in .yaml, .yml or .rego, and not in _test", name)
 	}
 	return rego.File{Path: name, Text: text}, nil

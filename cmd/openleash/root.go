@@ -1,6 +1,8 @@
 package main
 
 import (
+	"fmt"
+
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 )
@@ -19,8 +21,12 @@ Begin with ` + "`openleash demo`" + ` (shows everything on a scratch folder) or 
 
 A setting is a flag, else a variable OPENLEASH_*, else a key of the configuration file, else its default;
 ` + "`openleash config`" + ` says which.`,
-		SilenceUsage: true, SilenceErrors: true,
+		Args: knownCommand, RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+		SuggestionsMinimumDistance: 2, SilenceUsage: true, SilenceErrors: true,
 		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error {
+			if err := cmd.ValidateRequiredFlags(); err != nil {
+				return err
+			}
 			a.started = true
 			return a.settle(cmd, all)
 		},
@@ -36,7 +42,7 @@ A setting is a flag, else a variable OPENLEASH_*, else a key of the configuratio
 		commands []*cobra.Command
 	}{
 		{"Set up and run", []*cobra.Command{wizardCommand(a), initCommand(a), startCommand(a, all), demoCommand(a), configCommand(a, all)}},
-		{"Policies", []*cobra.Command{policyCommand(a), playgroundCommand(a), budgetCommand(a)}},
+		{"Policies", []*cobra.Command{policyCommand(a), playgroundCommand(a), bundleCommand(a), budgetCommand(a)}},
 		{"Owners, agents and approvals", []*cobra.Command{ownerCommand(a), agentCommand(a), approvalCommand(a), draftCommand(a)}},
 		{"Proofs and records", []*cobra.Command{verifyCommand(a), auditCommand(a), keysCommand(a), importCommand(a)}},
 		{"About the program", []*cobra.Command{benchCommand(a), docsCommand(a), manCommand(), versionCommand(a)}},
@@ -64,9 +70,21 @@ func (a *app) settle(cmd *cobra.Command, all *pflag.FlagSet) (err error) {
 
 // noun makes a command that only holds others.
 func noun(use, short string, verbs ...*cobra.Command) *cobra.Command {
-	c := &cobra.Command{Use: use, Short: short, Args: cobra.NoArgs, RunE: func(cmd *cobra.Command, _ []string) error {
+	c := &cobra.Command{Use: use, Short: short, Args: knownCommand, SuggestionsMinimumDistance: 2, RunE: func(cmd *cobra.Command, _ []string) error {
 		return misuse("%s needs one of its commands", cmd.CommandPath())
 	}}
 	c.AddCommand(verbs...)
 	return c
+}
+
+// knownCommand refuses a word that is no command, and says which one may be meant.
+func knownCommand(cmd *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return nil
+	}
+	err := fmt.Errorf("%s has no command %q", cmd.CommandPath(), args[0])
+	if like := cmd.SuggestionsFor(args[0]); len(like) > 0 {
+		return advise(err, "did you mean `%s %s`?", cmd.CommandPath(), like[0])
+	}
+	return err
 }

@@ -86,7 +86,7 @@ func variable(flag string) string {
 // resolve fills in what the command line left open, and says where everything comes from. given are
 // the flags of the command line, whose values are set already.
 func (s *settings) resolve(all *pflag.FlagSet, fileGiven bool, lookup func(string) (string, bool)) ([]setting, error) {
-	if v, ok := lookup("OPENLEASH_CONFIG"); ok && !fileGiven {
+	if v, ok := lookup("OPENLEASH_CONFIG"); ok && v != "" && !fileGiven {
 		s.file, fileGiven = v, true
 	}
 	file, err := readSettings(s.file, fileGiven, all)
