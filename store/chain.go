@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/go-json-experiment/json/jsontext"
 )
@@ -134,8 +135,8 @@ func (l *parsedLine) payload() (t *payloadTree, action []byte, start, end int, e
 		if t.salts != nil || redacted != nil || t.leaves == 0 {
 			return nil, nil, 0, 0, errors.New("a salt that salts nothing, or only some")
 		}
-		b, err := strict64.DecodeString(string(salt[1 : len(salt)-1]))
-		if err != nil || len(b) != saltSize {
+		b, err := strict64.DecodeString(strings.Trim(string(salt), `"`))
+		if err != nil || len(b) != saltSize || salt[0] != '"' {
 			return nil, nil, 0, 0, errors.New("salt: malformed")
 		}
 		t.salt = b

@@ -20,8 +20,6 @@ var (
 	ErrConsumed = errors.New("approval already consumed")
 	// ErrActionIDReused: the agent used the action_id for an action with another hash.
 	ErrActionIDReused = errors.New("action_id already used for another action")
-	// ErrCannotSettle: the settlement does not fit what was charged or settled before.
-	ErrCannotSettle = errors.New("cannot settle")
 	// ErrSettled: the decision was settled in another way, which this settlement cannot follow.
 	ErrSettled = errors.New("already settled in another way")
 	// ErrSettlement: the amount or the kind of a settlement makes no sense for what was charged.
