@@ -7,7 +7,9 @@ import (
 	"slices"
 	"time"
 
+	"github.com/openleash/openleash-go/compiler"
 	"github.com/openleash/openleash-go/proof"
+	"github.com/openleash/openleash-go/rego"
 	"github.com/openleash/openleash-go/store"
 )
 
@@ -109,7 +111,6 @@ func (s *Service) AgentApproval(ctx context.Context, a *Agent, id string, wait t
 		return approval, err
 	}
 	if wait > 0 {
-		var cancel context.CancelFunc
 		waiting, cancel := context.WithTimeout(ctx, min(wait, MaxWait))
 		defer cancel()
 		// Subscribed before reading, so that no change falls between.
@@ -245,6 +246,9 @@ func (s *Service) Approvals(ctx context.Context, c Caller, q ApprovalQuery) (App
 	if q.AgentPrincipalID != "" {
 		terms = append(terms, store.ByPrincipal(q.AgentPrincipalID))
 	}
+	if q.Status == store.Pending || q.Status == store.Denied { // the others are told only when they are looked at
+		terms = append(terms, store.ByStatus(q.Status))
+	}
 	all, err := store.Find[store.Approval](ctx, s.store, terms...)
 	if err != nil {
 		return ApprovalPage{}, unavailable(err)
@@ -299,7 +303,10 @@ func (s *Service) Approve(ctx context.Context, c Caller, id string, in ApproveIn
 	}
 	var approved store.Approval
 	err := s.resolve(ctx, c, id, store.ApprovalApproved, func(tx store.Tx, a *store.Approval) error {
-		if owes(*a, "STEP_UP_AUTH") {
+		if owes(*a, compiler.StepUpAuth) {
+			if o := unreachable(*a); o != nil {
+				return fail(InvalidStatus, "the policy asks for more assurance than a code from the authenticator gives: %s", o.Details)
+			}
 			owner, err := get[store.Owner](ctx, tx, c.OwnerID, "owner")
 			if err != nil {
 				return err
@@ -316,9 +323,9 @@ func (s *Service) Approve(ctx context.Context, c Caller, id string, in ApproveIn
 			if err := tx.Put(owner); err != nil {
 				return err
 			}
-			a.AssuranceLevel = "SUBSTANTIAL"
+			a.AssuranceLevel = totpLevel
 		}
-		if owes(*a, "DEPOSIT") {
+		if owes(*a, compiler.Deposit) {
 			if in.DepositReference == "" {
 				return fail(DepositRequired, "a deposit is approved with its reference")
 			}
@@ -329,19 +336,31 @@ func (s *Service) Approve(ctx context.Context, c Caller, id string, in ApproveIn
 		approved = *a
 		return nil
 	})
-	if owes(approved, "STEP_UP_AUTH") || CodeOf(err) == InvalidTOTP {
+	if owes(approved, compiler.StepUpAuth) || CodeOf(err) == InvalidTOTP {
 		s.countCode(c.OwnerID, err)
 	}
 	if err != nil {
 		return ApprovalGrant{}, err
 	}
-	now := approved.ResolvedAt
 	token, err := s.approvalToken(ctx, approved)
-	return ApprovalGrant{approved.ID, approved.Status, token, now.Add(s.cfg.TokenTTL)}, err
+	return ApprovalGrant{approved.ID, approved.Status, token, *approved.TokenExpiresAt}, err
 }
 
 func owes(a store.Approval, obligation string) bool {
 	return slices.ContainsFunc(a.Obligations, func(o store.Obligation) bool { return o.Type == obligation && o.Status == "PENDING" })
+}
+
+// totpLevel is the assurance that a code from the authenticator gives.
+const totpLevel = "SUBSTANTIAL"
+
+// unreachable is a step-up that a code from the authenticator does not settle; nil if there is none.
+func unreachable(a store.Approval) *store.Obligation {
+	for i, o := range a.Obligations {
+		if o.Type == compiler.StepUpAuth && !rego.Satisfies(compiler.Obligation{Type: o.Type, Params: o.Details}, totpLevel) {
+			return &a.Obligations[i]
+		}
+	}
+	return nil
 }
 
 // DenyApproval says no to a pending request.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 
+	"github.com/openleash/openleash-go/proof"
 	"github.com/openleash/openleash-go/store"
 )
 
@@ -43,6 +44,50 @@ func (s *Service) Decision(ctx context.Context, c Caller, id string) (store.Entr
 	return e, nil
 }
 
+// Redact takes values out of the payload of one log entry, for ever; commitments to them stay, so the
+// chain stays whole. id is that of the entry or of its decision; paths are such as $.payload.email. It
+// returns the paths that were taken out.
+func (s *Service) Redact(ctx context.Context, c Caller, id string, paths []string) ([]string, error) {
+	if !c.Admin {
+		return nil, fail(Forbidden, "only the admin redacts the log")
+	}
+	if len(paths) == 0 {
+		return nil, fail(InvalidRequest, "name the paths to take out, such as $.payload.email")
+	}
+	removed, err := s.store.Redact(ctx, id, paths, c.By())
+	switch {
+	case errors.Is(err, store.ErrNotFound):
+		return nil, fail(NotFound, "there is no log entry %q", id)
+	case err != nil:
+		return nil, unavailable(err)
+	}
+	return removed, nil
+}
+
+// DecisionProof returns the claims of the proof that a recorded decision of the caller's agents came
+// with; nil if it came with none.
+func (s *Service) DecisionProof(ctx context.Context, c Caller, decisionID string) (*proof.Claims, error) {
+	e, err := s.Decision(ctx, c, decisionID)
+	if err != nil {
+		return nil, err
+	}
+	if e.Decision.Result != store.Allow || e.Decision.ProofID == "" {
+		return nil, nil
+	}
+	owner, err := get[store.Owner](ctx, s.store, e.OwnerID, "owner")
+	if err != nil {
+		return nil, err
+	}
+	action, err := proof.ParseAction(e.Action)
+	if err != nil {
+		return nil, fail(NotFound, "the action of %q was redacted, and with it the claims", decisionID)
+	}
+	d := *e.Decision
+	d.Time, d.OwnerID, d.AgentID = e.Time, e.OwnerID, e.AgentID
+	claims := proofClaims(d, owner.Type, action)
+	return &claims, nil
+}
+
 // BudgetView is how one budget stands for one subject.
 type BudgetView struct {
 	store.BudgetState
@@ -51,9 +96,10 @@ type BudgetView struct {
 }
 
 // Budgets says how the budgets of the caller's active agents stand now: one line for each budget and
-// subject.
-func (s *Service) Budgets(ctx context.Context, c Caller) ([]BudgetView, error) {
-	agents, err := store.Find[store.Agent](ctx, s.store, store.ByOwner(c.OwnerID), store.ByStatus(store.Active))
+// subject. An agentPrincipalID restricts it to those that one agent's actions go to.
+func (s *Service) Budgets(ctx context.Context, c Caller, agentPrincipalID string) ([]BudgetView, error) {
+	terms := []string{store.ByOwner(c.OwnerID), store.ByStatus(store.Active)}
+	agents, err := store.Find[store.Agent](ctx, s.store, terms...)
 	if err != nil {
 		return nil, unavailable(err)
 	}
@@ -61,6 +107,9 @@ func (s *Service) Budgets(ctx context.Context, c Caller) ([]BudgetView, error) {
 	names := map[string]string{}
 	seen := map[store.BudgetKey]bool{}
 	for _, rec := range agents {
+		if agentPrincipalID != "" && rec.PrincipalID != agentPrincipalID {
+			continue
+		}
 		a, err := s.agent(ctx, rec.AgentID)
 		if err != nil {
 			return nil, err
@@ -115,7 +164,7 @@ func (s *Service) Settle(ctx context.Context, a *Agent, decisionID, kind string,
 	switch {
 	case errors.Is(err, store.ErrNotFound):
 		return SettleAnswer{}, fail(NotFound, "there is no allowed decision %q of this agent", decisionID)
-	case errors.Is(err, store.ErrCannotSettle):
+	case errors.Is(err, store.ErrSettled), errors.Is(err, store.ErrSettlement):
 		return SettleAnswer{}, fail(CannotSettle, "%v", err)
 	case err != nil:
 		return SettleAnswer{}, unavailable(err)

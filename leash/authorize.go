@@ -211,23 +211,28 @@ func (s *Service) answer(a *Agent, action *proof.ParsedAction, r store.Recorded)
 	if d.Result != store.Allow || d.ProofID == "" {
 		return out, nil
 	}
-	expires := d.Time.Add(time.Duration(d.ProofTTL) * time.Second)
+	claims := proofClaims(d, a.Owner.Type, action)
+	token, err := s.keys.Load().Mint(proof.PurposeProof, claims)
+	if err != nil {
+		return nil, unavailable(err)
+	}
+	out.ProofToken, out.ProofExpiresAt = &token, &claims.ExpiresAt
+	return out, nil
+}
+
+// proofClaims is what a proof says of a recorded ALLOW: the same each time it is asked.
+func proofClaims(d store.Decision, ownerType string, action *proof.ParsedAction) proof.Claims {
 	claims := proof.Claims{
-		IssuedAt: d.Time, NotBefore: d.Time, ExpiresAt: expires, ID: d.ProofID,
-		DecisionID: d.ID, Decision: string(store.Allow), OwnerType: a.Owner.Type, OwnerID: a.OwnerID, AgentID: a.AgentID,
+		IssuedAt: d.Time, NotBefore: d.Time, ExpiresAt: d.Time.Add(time.Duration(d.ProofTTL) * time.Second), ID: d.ProofID,
+		DecisionID: d.ID, Decision: string(store.Allow), OwnerType: ownerType, OwnerID: d.OwnerID, AgentID: d.AgentID,
 		ActionID: d.ActionID, ActionType: d.ActionType, ActionHash: d.ActionHash,
-		MatchedRuleID: out.MatchedRuleID, PolicyRevision: d.PolicyRevision,
+		MatchedRuleID: nullable(d.RuleID), PolicyRevision: d.PolicyRevision,
 		AmountMinor: action.AmountMinor, Currency: action.Currency,
 	}
 	if rp := action.RelyingParty; rp != nil {
 		claims.Audience, claims.TrustProfile = rp.Domain, rp.TrustProfile
 	}
-	token, err := s.keys.Load().Mint(proof.PurposeProof, claims)
-	if err != nil {
-		return nil, unavailable(err)
-	}
-	out.ProofToken, out.ProofExpiresAt = &token, &expires
-	return out, nil
+	return claims
 }
 
 func nullable(s string) *string {

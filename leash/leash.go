@@ -37,6 +37,8 @@ type Store interface {
 	UseNonce(ctx context.Context, agentPrincipalID, nonce string, expires time.Time) error
 	// Append writes one entry to the log.
 	Append(ctx context.Context, e store.Entry) error
+	// Redact takes values out of the payload of one entry; see store/file.
+	Redact(ctx context.Context, id string, paths []string, by string) ([]string, error)
 	// Audit reads a page of the log, newest first.
 	Audit(ctx context.Context, q store.AuditQuery) (store.AuditPage, error)
 	// Follow yields the entries after a sequence number, then those to come, until ctx ends.

@@ -214,6 +214,55 @@ func (s *Service) PolicyRego(_ context.Context, c Caller, id string) (string, er
 	return string(text), err
 }
 
+// PolicyFile is the text of one policy file of the caller, in force or not, and what is wrong with it.
+type PolicyFile struct {
+	File     string    `json:"file"`
+	Text     string    `json:"policy_yaml"`
+	Problems []Problem `json:"problems"`
+}
+
+// BrokenPolicies lists the caller's policy files that do not compile; what they said before is in force.
+func (s *Service) BrokenPolicies(ctx context.Context, c Caller) ([]PolicyFile, error) {
+	var out []PolicyFile
+	for _, d := range s.policies.Degraded()[c.OwnerID] {
+		if n := len(out); n > 0 && out[n-1].File == d.Pos.File {
+			out[n-1].Problems = append(out[n-1].Problems, Problems(compiler.Diagnostics{d})...)
+			continue
+		}
+		f, err := store.Get[store.PolicyFile](ctx, s.store, d.Pos.File)
+		if errors.Is(err, store.ErrNotFound) {
+			continue
+		}
+		if err != nil {
+			return nil, unavailable(err)
+		}
+		out = append(out, PolicyFile{f.Path, string(f.Text), Problems(compiler.Diagnostics{d})})
+	}
+	return out, nil
+}
+
+// MendPolicy writes a new text into one of the caller's files that do not compile.
+func (s *Service) MendPolicy(ctx context.Context, c Caller, file string, in PolicyInput) error {
+	if !slices.ContainsFunc(s.policies.Degraded()[c.OwnerID], func(d compiler.Diagnostic) bool { return d.Pos.File == file }) {
+		return fail(NotFound, "there is no broken policy file %q", file)
+	}
+	err := s.update(ctx, func(tx store.Tx) error {
+		if err := s.expectText(ctx, tx, file, in.ExpectText); err != nil {
+			return err
+		}
+		put := store.PolicyFile{Path: file, Text: []byte(in.Text)}
+		if err := s.checkSet(ctx, tx, c, put); err != nil {
+			return err
+		}
+		return tx.Put(put)
+	})
+	if err != nil {
+		return err
+	}
+	_, err = s.ReloadPolicies(ctx)
+	return err
+}
+
 // Engine returns the caller's policies in force, for export.
 func (s *Service) Engine(c Caller) *rego.Engine { return s.policies.Engine(c.OwnerID) }
 
@@ -257,7 +306,7 @@ func (s *Service) savePolicy(ctx context.Context, c Caller, id *string, in Polic
 		if err := s.expectText(ctx, tx, file.Path, in.ExpectText); err != nil {
 			return err
 		}
-		if err := s.checkSet(ctx, tx, c, file, ""); err != nil {
+		if err := s.checkSet(ctx, tx, c, file); err != nil {
 			return err
 		}
 		if also != nil {
@@ -375,16 +424,14 @@ func (s *Service) expectText(ctx context.Context, r store.Reader, p string, want
 	return nil
 }
 
-// checkSet compiles the caller's whole set with one file written or one deleted.
-func (s *Service) checkSet(ctx context.Context, r store.Reader, c Caller, put store.PolicyFile, deleted string) error {
+// checkSet compiles the caller's whole set with one file written.
+func (s *Service) checkSet(ctx context.Context, r store.Reader, c Caller, put store.PolicyFile) error {
 	files, err := s.policyFiles(ctx, r)
 	if err != nil {
 		return err
 	}
-	files = slices.DeleteFunc(files, func(f rego.File) bool { return f.Path == put.Path || f.Path == deleted })
-	if put.Path != "" {
-		files = append(files, rego.File(put))
-	}
+	files = slices.DeleteFunc(files, func(f rego.File) bool { return f.Path == put.Path })
+	files = append(files, rego.File(put))
 	owners, err := s.activeOwners(ctx, r)
 	if err != nil {
 		return err

@@ -197,7 +197,7 @@ func (v *survey) take(ctx context.Context) ([]count, error) {
 	var near, full, approvals, drafts, waiting, dead int
 	for owner := range health.Revisions {
 		caller := leash.Caller{OwnerID: owner, Admin: true}
-		budgets, err := svc.Budgets(ctx, caller)
+		budgets, err := svc.Budgets(ctx, caller, "")
 		if err != nil {
 			return nil, err
 		}

@@ -64,7 +64,7 @@ type Budgets struct {
 }
 
 func (s *Server) budgets(c *call) (Budgets, error) {
-	all, err := s.svc.Budgets(c.ctx, c.caller)
+	all, err := s.svc.Budgets(c.ctx, c.caller, "")
 	return Budgets{all}, err
 }
 
