@@ -80,7 +80,7 @@ type EvaluationAnswers struct {
 }
 
 func (s *Server) evaluate(c *call, in Evaluation) (EvaluationAnswer, error) {
-	action, err := in.action(c.agent)
+	action, err := in.action()
 	if err != nil {
 		return EvaluationAnswer{}, err
 	}
@@ -143,7 +143,7 @@ type extension struct {
 }
 
 // action is the action request that an evaluation stands for.
-func (e Evaluation) action(a *leash.Agent) ([]byte, error) {
+func (e Evaluation) action() ([]byte, error) {
 	if e.Subject == nil || e.Action == nil || e.Resource == nil {
 		return nil, fail(leash.InvalidRequest, "subject, action and resource are required")
 	}

@@ -337,7 +337,7 @@ func TestPromise21_NoStoreNoYes(t *testing.T) {
 	if got.status != 503 || got.code() != "UNAVAILABLE" || got.get("result") != nil || got.header.Get("Retry-After") == "" {
 		t.Errorf("without a store: %d %s", got.status, got.raw)
 	}
-	for _, leak := range []string{w.dir, "file already closed", ".go:"} {
+	for _, leak := range []string{w.dir, "closed", ".go:"} {
 		if strings.Contains(string(got.raw), leak) {
 			t.Errorf("the answer tells the cause: %s", got.raw)
 		}

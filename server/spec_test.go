@@ -23,7 +23,7 @@ type spec struct {
 	answered map[string]bool // "GET /v1/health" that gave a 200
 }
 
-func readSpec(t *testing.T, base string) *spec {
+func readSpec(t testing.TB, base string) *spec {
 	t.Helper()
 	res, err := http.Get(base + "/reference/openapi.json")
 	if err != nil {
@@ -66,7 +66,7 @@ func (s *spec) find(path string) (string, bool) {
 }
 
 // check holds an answer against the document.
-func (s *spec) check(t *testing.T, method, path string, a answer) {
+func (s *spec) check(t testing.TB, method, path string, a answer) {
 	t.Helper()
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -52,7 +52,7 @@ rules:
 
 // world is a whole server over a store in a scratch folder, reached by HTTP.
 type world struct {
-	t     *testing.T
+	t     testing.TB
 	dir   string
 	clock *clock
 	log   *buffer
@@ -70,7 +70,7 @@ type world struct {
 
 type option func(*world)
 
-func newWorld(t *testing.T, options ...option) *world {
+func newWorld(t testing.TB, options ...option) *world {
 	t.Helper()
 	w := &world{t: t, dir: t.TempDir(), clock: &clock{now: time.Now()}, log: new(buffer)}
 	w.cfg = leash.Config{Clock: w.clock.Now, PublicURL: "http://127.0.0.1:8787"}
@@ -185,7 +185,7 @@ func unchecked(r *request)        { r.unchecked = true }
 
 // answer is what came back.
 type answer struct {
-	t      *testing.T
+	t      testing.TB
 	status int
 	header http.Header
 	raw    []byte
@@ -246,7 +246,7 @@ func (w *world) do(method, path string, body any, parts ...part) answer {
 	return a
 }
 
-func (r request) send(t *testing.T) (answer, error) {
+func (r request) send(t testing.TB) (answer, error) {
 	req, err := http.NewRequest(r.method, r.base+r.path, bytes.NewReader(r.body))
 	if err != nil {
 		return answer{}, err
@@ -282,7 +282,7 @@ type agent struct {
 	key       ed25519.PrivateKey
 }
 
-func newKeyPair(t *testing.T) (ed25519.PrivateKey, string) {
+func newKeyPair(t testing.TB) (ed25519.PrivateKey, string) {
 	t.Helper()
 	public, private, err := ed25519.GenerateKey(rand.Reader)
 	if err != nil {
@@ -377,7 +377,7 @@ func deep(n int) string {
 
 func sprintf(format string, args ...any) string { return fmt.Sprintf(format, args...) }
 
-func signChallenge(t *testing.T, key ed25519.PrivateKey, challengeB64 string) string {
+func signChallenge(t testing.TB, key ed25519.PrivateKey, challengeB64 string) string {
 	t.Helper()
 	challenge, err := base64.StdEncoding.DecodeString(challengeB64)
 	if err != nil {
@@ -387,7 +387,7 @@ func signChallenge(t *testing.T, key ed25519.PrivateKey, challengeB64 string) st
 }
 
 // signToken signs any claims as a v4.public token.
-func signToken(t *testing.T, key proof.Key, claims string) string {
+func signToken(t testing.TB, key proof.Key, claims string) string {
 	t.Helper()
 	secret, err := paseto.NewV4AsymmetricSecretKeyFromEd25519(key.Private)
 	if err != nil {
