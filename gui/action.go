@@ -2,6 +2,7 @@ package gui
 
 import (
 	"encoding/json"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -50,23 +51,43 @@ func readAction(raw json.RawMessage) action {
 	}
 	a := action{Type: in.Type, To: in.RP.Domain}
 	a.readAmount(payload)
+	told := a.told()
 	for _, name := range recipients {
-		if s, ok := stringOf(payload[name]); ok && a.To == "" {
-			a.To = s
+		if s, ok := stringOf(payload[name]); ok && (a.To == "" || a.To == s) {
+			a.To, told[name] = s, true
 		}
 	}
 	if in.Resource.ID != "" {
 		a.Facts = append(a.Facts, fact{Name: "Resource", Value: strings.TrimSpace(in.Resource.Type + " " + in.Resource.ID)})
 	}
-	names := make([]string, 0, len(payload))
-	for name := range payload {
-		names = append(names, name)
+	for name := range told {
+		delete(payload, name)
 	}
-	slices.Sort(names)
-	for _, name := range names {
-		a.Facts = append(a.Facts, factOf(name, payload[name]))
-	}
+	a.addFacts("", payload)
 	return a
+}
+
+// told are the members of the payload that the amount says already.
+func (a *action) told() map[string]bool {
+	if a.Counts {
+		return map[string]bool{"amount_minor": true, "amount": true, "currency": true}
+	}
+	return map[string]bool{}
+}
+
+// maxFlat bounds the objects whose members are shown as facts of their own.
+const maxFlat = 8
+
+// addFacts adds the members of an object, in order, and those of small objects in it.
+func (a *action) addFacts(prefix string, members map[string]json.RawMessage) {
+	for _, name := range slices.Sorted(maps.Keys(members)) {
+		var inner map[string]json.RawMessage
+		if prefix == "" && json.Unmarshal(members[name], &inner) == nil && len(inner) > 0 && len(inner) <= maxFlat {
+			a.addFacts(name+" ", inner)
+			continue
+		}
+		a.Facts = append(a.Facts, factOf(prefix+name, members[name]))
+	}
 }
 
 func factOf(name string, raw json.RawMessage) fact {

@@ -2,7 +2,9 @@ package gui
 
 import (
 	"cmp"
+	"fmt"
 	"slices"
+	"strconv"
 	"time"
 
 	"github.com/openleash/openleash-go/leash"
@@ -30,6 +32,10 @@ type day struct {
 }
 
 func (d day) Sum() int { return d.Allow + d.Ask + d.Deny }
+
+func (d day) words() string {
+	return fmt.Sprintf("%d allowed, %d put to you, %d denied", d.Allow, d.Ask, d.Deny)
+}
 
 // Money is what was spent, the most first.
 func (d day) Money() []spending {
@@ -134,11 +140,11 @@ func (a activity) Decisions() bars {
 		sum.Allow, sum.Ask, sum.Deny = sum.Allow+d.Allow, sum.Ask+d.Ask, sum.Deny+d.Deny
 	}
 	out := a.canvas()
-	out.Max = plural(top, "decision")
-	out.Summary = plural(sum.Allow, "action") + " allowed, " + plural(sum.Ask, "action") + " put to you, " + plural(sum.Deny, "action") + " denied"
+	out.Max = strconv.Itoa(top)
+	out.Summary = sum.words()
 	for i, d := range a.Days {
 		c := &out.Columns[i]
-		c.Title = d.Start.Format("2 January") + ": " + plural(d.Allow, "action") + " allowed, " + plural(d.Ask, "action") + " put to you, " + plural(d.Deny, "action") + " denied"
+		c.Title = d.Start.Format("2 January") + ": " + d.words()
 		c.pile("allow", d.Allow, top)
 		c.pile("ask", d.Ask, top)
 		c.pile("deny", d.Deny, top)
@@ -229,7 +235,7 @@ func percent(part, whole int64) float64 {
 
 // budgets are the owner's budgets that hold for one agent, or all, the fullest first.
 func (v *visit) budgets(keep func(leash.BudgetView) bool) ([]budgetView, error) {
-	all, err := v.svc.Budgets(v.ctx(), v.caller)
+	all, err := v.svc.Budgets(v.ctx(), v.caller, "")
 	if err != nil {
 		return nil, err
 	}

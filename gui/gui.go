@@ -90,10 +90,34 @@ func (p *portal) routes() http.Handler {
 	owner("GET /gui/policies", policyList)
 	owner("POST /gui/policies/move", movePolicy)
 	owner("GET /gui/policies/{id}", policyPage)
+	owner("GET /gui/policies/{id}/history", historyPage)
 	owner("POST /gui/policies/{id}/delete", deletePolicy)
+	owner("GET /gui/new-policy", newPolicyPage)
+	owner("GET /gui/edit", editPage)
+	owner("POST /gui/edit", edit)
+	owner("POST /gui/edit/check", checkPart)
+	owner("POST /gui/edit/try", tryPart)
+	owner("POST /gui/edit/compare", comparePart)
+	owner("GET /gui/policy-schema.json", schema)
+
+	owner("GET /gui/drafts", draftList)
+	owner("GET /gui/drafts/{id}", draftPage)
+	owner("POST /gui/drafts/{id}/compare", draftCompare)
+	owner("POST /gui/drafts/{id}/approve", approveDraft)
+	owner("POST /gui/drafts/{id}/deny", denyDraft)
 
 	owner("GET /gui/log", logList)
 	owner("GET /gui/log/{id}", logEntry)
+
+	owner("GET /gui/settings", settingsPage)
+	owner("POST /gui/settings/name", changeName)
+	owner("POST /gui/settings/passphrase", changePassphrase)
+	owner("POST /gui/settings/sessions/{id}/end", endSession)
+	owner("GET /gui/settings/totp", totpPage)
+	owner("POST /gui/settings/totp/begin", totpBegin)
+	owner("POST /gui/settings/totp/confirm", totpConfirm)
+	owner("POST /gui/settings/totp/disable", totpDisable)
+	owner("GET /gui/keys", keysPage)
 	return mux
 }
 

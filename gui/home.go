@@ -21,6 +21,10 @@ type homeView struct {
 	Started     bool // there is an agent or a decision
 }
 
+// newsworthy are the events that the first page tells of; the log has all.
+var newsworthy = []store.EventType{store.DecisionCreated, store.BudgetAlert, store.ApprovalApproved, store.ApprovalDenied,
+	store.AgentRegistered, store.AgentRevoked, store.PolicyUpdated, store.PolicyDeleted, store.PolicyRefused, store.DraftSubmitted}
+
 const (
 	homeItems   = 5
 	homeBudgets = 6
@@ -47,7 +51,7 @@ func home(v *visit) error {
 	if n := len(h.Budgets); n > homeBudgets {
 		h.Budgets, h.MoreBudgets = h.Budgets[:homeBudgets], n-homeBudgets
 	}
-	page, err := v.svc.Audit(v.ctx(), v.caller, store.AuditQuery{Limit: 8})
+	page, err := v.svc.Audit(v.ctx(), v.caller, store.AuditQuery{Limit: 6, Types: newsworthy})
 	if err != nil {
 		return err
 	}

@@ -121,6 +121,7 @@ func functions(a *assets) template.FuncMap {
 		"plural":   plural,
 		"json":     indented,
 		"join":     strings.Join,
+		"what":     readAction,
 		"when":     when,
 		"at":       at,
 		"upper":    strings.ToUpper,

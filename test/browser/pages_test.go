@@ -15,6 +15,8 @@ func TestPages(t *testing.T) {
 		{"/gui/approvals", "approvals"}, {"/gui/approvals?status=all", "approvals-all"},
 		{"/gui/agents", "agents"}, {"/gui/agents/invite", "invite"},
 		{"/gui/agents/shopper", "agent"}, {"/gui/policies", "policies"}, {"/gui/policies/pol_everyday", "policy"},
+		{"/gui/new-policy", "new-policy"}, {"/gui/edit?policy=pol_everyday", "edit"}, {"/gui/policies/pol_everyday/history", "history"},
+		{"/gui/drafts", "drafts"}, {"/gui/settings", "settings"}, {"/gui/settings/totp", "totp"}, {"/gui/keys", "keys"},
 		{"/gui/log", "log"}, {"/gui/nowhere", "not-found"},
 	} {
 		if page.name == "not-found" {
@@ -23,6 +25,10 @@ func TestPages(t *testing.T) {
 		p.visit(page.path)
 		p.look(page.name)
 	}
+	drafts, err := w.Drafts(t.Context(), w.owner, "")
+	w.must(err)
+	p.visit("/gui/drafts/" + drafts.Items[0].ID)
+	p.look("draft")
 	approvals, err := w.Approvals(t.Context(), w.owner, leashPending)
 	w.must(err)
 	for _, a := range approvals.Items {

@@ -1,0 +1,328 @@
+package gui
+
+import (
+	"bytes"
+	"cmp"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/url"
+	"path"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/openleash/openleash-go/compiler"
+	"github.com/openleash/openleash-go/leash"
+	"github.com/openleash/openleash-go/policies"
+	"github.com/openleash/openleash-go/store"
+)
+
+// editView is the editor with all that helps to judge a text before it is in force.
+type editView struct {
+	ID   string // of the policy that is edited; empty for a new one
+	Name string
+	Text string
+	Base string // what was stored when the editor was opened
+	New  bool
+	// Theirs is what somebody else stored meanwhile, as a change to the text here.
+	Theirs  []diffLine
+	Problem string
+	Check   leash.PolicyCheck
+	Try     tryView
+	Compare *leash.Comparison
+	Note    string // what the text is, if it is not what is in force
+}
+
+// starter is a policy to begin with.
+type starter struct {
+	ID, Name, Description string
+	Words                 []string
+}
+
+// blank are the texts to begin with for those who know what they want.
+var blank = map[string]string{
+	"blank": "# What this policy is for.\nid: pol_new\nname: New policy\n\nrules:\n  - id: first\n    description: Small purchases pass.\n    action: \"purchase.*\"\n    effect: allow\n    constraints:\n      amount_max: 5000        # minor units: 50.00\n      currency: [USD]\n",
+	"rego":  "# METADATA\n# custom:\n#   rank: 100\npackage openleash.policy.pol_new\n\nimport rego.v1\n\ndecision := {\"effect\": \"allow\", \"rule_id\": \"reading\"} if {\n\t\"read.*\" in input.action_patterns\n}\n",
+}
+
+// starters are the embedded policies, the profiles first.
+func starters() []starter {
+	names := slices.Clone(policies.Profiles)
+	entries, err := policies.Files.ReadDir(".")
+	if err != nil {
+		panic("reading the embedded policies: " + err.Error()) // part of the program
+	}
+	for _, e := range entries {
+		name, isPolicy := strings.CutSuffix(e.Name(), ".yaml")
+		if isPolicy && !strings.HasSuffix(name, "_test") && !slices.Contains(names, name) {
+			names = append(names, name)
+		}
+	}
+	var out []starter
+	for _, name := range names {
+		text, err := policies.Files.ReadFile(name + ".yaml")
+		if err != nil {
+			continue
+		}
+		if p, _ := compiler.Parse(name+".yaml", text); p != nil {
+			out = append(out, starter{name, cmp.Or(p.Name, name), p.Description, compiler.Describe(p)})
+		}
+	}
+	return out
+}
+
+func newPolicyPage(v *visit) error {
+	return v.render(http.StatusOK, "starters", "New policy", starters())
+}
+
+func editPage(v *visit) error {
+	if id := v.query("policy"); id != "" {
+		p, err := v.svc.Policy(v.ctx(), v.caller, id)
+		if err != nil {
+			return err
+		}
+		return v.showEditor(http.StatusOK, editView{ID: p.ID, Name: cmp.Or(p.Name, p.ID), Text: p.Text, Base: p.Text})
+	}
+	name := cmp.Or(v.query("starter"), "blank")
+	text, ok := blank[name]
+	if !ok {
+		raw, err := policies.Files.ReadFile(path.Base(name) + ".yaml")
+		if err != nil {
+			return &leash.Error{Code: leash.NotFound, Message: "there is no such policy to begin with"}
+		}
+		text = string(raw)
+	}
+	return v.showEditor(http.StatusOK, editView{New: true, Name: "New policy", Text: text})
+}
+
+// editOf reads the editor's form.
+func (v *visit) editOf() editView {
+	e := editView{ID: v.form("policy_id"), Name: "New policy", Text: newlines(v.r.PostFormValue("text")),
+		Base: newlines(v.r.PostFormValue("base")), Note: ""}
+	e.New = e.ID == ""
+	if !e.New {
+		e.Name = cmp.Or(v.policyNames()[e.ID], e.ID)
+	}
+	return e
+}
+
+// newlines undoes what forms do to line ends.
+func newlines(s string) string { return strings.ReplaceAll(s, "\r\n", "\n") }
+
+// showEditor fills in what the text means.
+func (v *visit) showEditor(status int, e editView) error {
+	var err error
+	if e.Check, err = v.svc.ValidatePolicy(v.ctx(), v.caller, e.Text); err != nil {
+		if status, e.Problem = explain(err); leash.CodeOf(err) != leash.InvalidPolicy {
+			return err
+		}
+	}
+	if e.Try.Type == "" {
+		e.Try = v.suggestTry(e.ID)
+	}
+	return v.render(status, "edit", e.Name, e)
+}
+
+// edit saves, or does one of the other things that the editor's form can be sent for.
+func edit(v *visit) error {
+	e := v.editOf()
+	switch v.form("do") {
+	case "open": // from the history, a draft or the form builder
+		if e.Base == "" && !e.New {
+			if p, err := v.svc.Policy(v.ctx(), v.caller, e.ID); err == nil {
+				e.Base = p.Text
+			}
+		}
+		e.Note = "This text is not saved yet."
+		return v.showEditor(http.StatusOK, e)
+	case "try":
+		e.Try = v.try(e.Text)
+		return v.showEditor(http.StatusOK, e)
+	case "compare":
+		if err := v.compare(&e); err != nil {
+			return err
+		}
+		return v.showEditor(http.StatusOK, e)
+	}
+	return v.save(e)
+}
+
+func (v *visit) save(e editView) error {
+	in := leash.PolicyInput{Text: e.Text, ExpectText: &e.Base}
+	saved, err := v.svc.PutPolicy(v.ctx(), v.caller, e.ID, in)
+	switch leash.CodeOf(err) {
+	case leash.Conflict:
+		if err := v.conflict(&e, err); err != nil {
+			return err
+		}
+		return v.showEditor(http.StatusConflict, e)
+	case leash.InvalidPolicy, leash.InvalidRequest, leash.NotFound:
+		_, e.Problem = explain(err)
+		return v.showEditor(http.StatusUnprocessableEntity, e)
+	}
+	if err != nil {
+		return err
+	}
+	return v.redirect("/gui/policies/"+url.PathEscape(saved.ID), saidPolicySaved)
+}
+
+// conflict shows what somebody else stored meanwhile. Saving again then replaces it knowingly.
+func (v *visit) conflict(e *editView, err error) error {
+	_, e.Problem = explain(err)
+	check, err := v.svc.ValidatePolicy(v.ctx(), v.caller, e.Text)
+	if err != nil {
+		return err
+	}
+	now, err := v.svc.Policy(v.ctx(), v.caller, cmp.Or(e.ID, check.PolicyID))
+	if leash.CodeOf(err) == leash.NotFound {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	e.Problem = "There is a policy with this id, stored since you began. Below is what differs; saving again replaces it with your text."
+	e.Theirs, e.Base = diff(now.Text, e.Text), now.Text
+	return nil
+}
+
+// checkPart answers while the owner types.
+func checkPart(v *visit) error {
+	e := v.editOf()
+	var err error
+	if e.Check, err = v.svc.ValidatePolicy(v.ctx(), v.caller, e.Text); err != nil {
+		_, e.Problem = explain(err)
+	}
+	return v.part("edit", "check", e)
+}
+
+func tryPart(v *visit) error {
+	e := v.editOf()
+	e.Try = v.try(e.Text)
+	return v.part("edit", "tried", e)
+}
+
+func comparePart(v *visit) error {
+	e := v.editOf()
+	if err := v.compare(&e); err != nil {
+		return err
+	}
+	return v.part("edit", "compared", e)
+}
+
+// compare says which recorded requests the text would answer differently.
+func (v *visit) compare(e *editView) error {
+	result, err := v.svc.Compare(v.ctx(), v.caller, e.ID, e.Text, "")
+	if leash.CodeOf(err) == leash.InvalidPolicy {
+		_, e.Problem = explain(err)
+		return nil
+	}
+	e.Compare = &result
+	return err
+}
+
+// tryView is an action to try on a policy, and the answer.
+type tryView struct {
+	Type, Payload, Domain, Now string
+	Problem                    string
+	Answer                     *leash.PlaygroundAnswer
+}
+
+// suggestTry offers the latest request that the policy decided, or an example.
+func (v *visit) suggestTry(policyID string) tryView {
+	out := tryView{Type: "purchase.order", Payload: "{\n  \"amount_minor\": 4500,\n  \"currency\": \"USD\",\n  \"merchant_domain\": \"shop.example\"\n}"}
+	if policyID == "" {
+		return out
+	}
+	page, err := v.svc.Audit(v.ctx(), v.caller, store.AuditQuery{PolicyID: policyID, Types: []store.EventType{store.DecisionCreated}, Limit: 1})
+	if err != nil || len(page.Items) == 0 {
+		return out
+	}
+	var recorded struct {
+		Type         string          `json:"action_type"`
+		Payload      json.RawMessage `json:"payload"`
+		Context      json.RawMessage `json:"context"`
+		RelyingParty struct {
+			Domain string `json:"domain"`
+		} `json:"relying_party"`
+	}
+	if json.Unmarshal(page.Items[0].Action, &recorded) != nil {
+		return out
+	}
+	if recorded.Payload == nil {
+		recorded.Payload = recorded.Context
+	}
+	return tryView{Type: recorded.Type, Payload: indented(recorded.Payload), Domain: recorded.RelyingParty.Domain}
+}
+
+// try reads the action form and asks the policy.
+func (v *visit) try(text string) tryView {
+	t := tryView{Type: v.form("action_type"), Payload: newlines(v.r.PostFormValue("payload")), Domain: v.form("domain"), Now: v.form("now")}
+	action, err := t.action()
+	if err != nil {
+		t.Problem = sentence(err.Error())
+		return t
+	}
+	in := leash.PlaygroundInput{PolicyYAML: text, Action: action}
+	if t.Now != "" {
+		if in.Now, err = time.Parse("2006-01-02T15:04", t.Now); err != nil {
+			t.Problem = "The time is not one."
+			return t
+		}
+	}
+	answer, err := v.svc.Playground(v.ctx(), v.caller, in)
+	if err != nil {
+		_, t.Problem = explain(err)
+		return t
+	}
+	t.Answer = &answer
+	return t
+}
+
+// action is the request that the form describes.
+func (t tryView) action() (json.RawMessage, error) {
+	payload := strings.TrimSpace(t.Payload)
+	if payload == "" {
+		payload = "{}"
+	}
+	if !json.Valid([]byte(payload)) {
+		return nil, fmt.Errorf("the details are not JSON: %s", jsonFault(payload))
+	}
+	// Put together as text, so that numbers and repeated members reach the policy as they were typed.
+	var b bytes.Buffer
+	kind, err := json.Marshal(t.Type)
+	if err != nil {
+		return nil, err
+	}
+	fmt.Fprintf(&b, `{"action_type":%s,"payload":%s`, kind, payload)
+	if t.Domain != "" {
+		domain, err := json.Marshal(t.Domain)
+		if err != nil {
+			return nil, err
+		}
+		fmt.Fprintf(&b, `,"relying_party":{"domain":%s}`, domain)
+	}
+	b.WriteByte('}')
+	return b.Bytes(), nil
+}
+
+func jsonFault(text string) string {
+	var v any
+	err := json.Unmarshal([]byte(text), &v)
+	var at *json.SyntaxError
+	if s, ok := err.(*json.SyntaxError); ok {
+		at = s
+	}
+	if at == nil {
+		return "something is missing"
+	}
+	line := 1 + strings.Count(text[:min(int(at.Offset), len(text))], "\n")
+	return fmt.Sprintf("line %d, %s", line, at.Error())
+}
+
+// schema is what the editor completes from.
+func schema(v *visit) error {
+	v.w.Header().Set("Content-Type", "application/schema+json")
+	_, err := v.w.Write(compiler.Schema())
+	return err
+}
