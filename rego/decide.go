@@ -93,7 +93,7 @@ func newEvaluation(ctx context.Context, deadline time.Duration) *evaluation {
 
 // Decide asks the guardrails and the layers. An error on the way is a DENY.
 func (l *Layers) Decide(ctx context.Context, in Input) Decision {
-	doc, err := l.subject.Document(in)
+	doc, err := document(l.subject, in)
 	if err != nil {
 		return policyError("", err)
 	}

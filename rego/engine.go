@@ -9,6 +9,8 @@ import (
 	"slices"
 	"time"
 
+	"github.com/open-policy-agent/opa/v1/ast"
+
 	"github.com/openleash/openleash-go/compiler"
 )
 
@@ -118,7 +120,7 @@ type Subject struct {
 
 // Layers are the policies as they apply to one agent. They are immutable.
 type Layers struct {
-	subject    Subject
+	subject    [][2]*ast.Term // what the input says of the agent
 	guardrails []*Policy
 	layers     []*Policy
 	budgets    []LayerBudget
@@ -147,7 +149,7 @@ func (e *Engine) Layers(s Subject) *Layers {
 	slices.SortStableFunc(all, func(a, b layer) int {
 		return cmp.Or(cmp.Compare(a.tier, b.tier), cmp.Compare(a.Rank, b.Rank), cmp.Compare(a.ID, b.ID))
 	})
-	l := &Layers{subject: s, deadline: e.deadline}
+	l := &Layers{subject: s.members(), deadline: e.deadline}
 	for _, p := range all {
 		if p.Guardrail {
 			l.guardrails = append(l.guardrails, p.Policy)

@@ -1,14 +1,12 @@
 package rego
 
 import (
-	"bytes"
 	"encoding/json"
 	"fmt"
-	"io"
+	"slices"
 	"strconv"
 	"time"
 
-	"github.com/go-json-experiment/json/jsontext"
 	"github.com/open-policy-agent/opa/v1/ast"
 
 	"github.com/openleash/openleash-go/compiler"
@@ -36,38 +34,53 @@ type BudgetReading struct {
 }
 
 // Document builds what all policies of a decision see: the action's own fields, and beside them what
-// the server knows. budgets is added for each policy that reads it.
-func (s Subject) Document(in Input) (ast.Object, error) {
-	value, err := decode(in.Action)
+// the server knows. Budgets are added for each policy that reads them.
+func (s Subject) Document(in Input) (ast.Object, error) { return document(s.members(), in) }
+
+// members are what the document says of the subject.
+func (s Subject) members() [][2]*ast.Term {
+	groups := make([]*ast.Term, len(s.Groups))
+	for i, g := range s.Groups {
+		groups[i] = ast.StringTerm(g)
+	}
+	return [][2]*ast.Term{
+		member("agent", ast.ObjectTerm(pair("id", s.AgentID), pair("principal_id", s.PrincipalID), member("groups", ast.ArrayTerm(groups...)))),
+		member("owner", ast.ObjectTerm(pair("id", s.OwnerID), pair("type", s.OwnerType))),
+	}
+}
+
+func document(subject [][2]*ast.Term, in Input) (ast.Object, error) {
+	action, err := decodeObject(in.Action)
 	if err != nil {
 		return nil, fmt.Errorf("decoding the action: %w", err)
-	}
-	doc, ok := value.(ast.Object)
-	if !ok {
-		return nil, fmt.Errorf("the action is no object")
 	}
 	patterns := compiler.ActionPatterns(in.ActionType)
 	list := make([]*ast.Term, len(patterns))
 	for i, p := range patterns {
 		list[i] = ast.StringTerm(p)
 	}
-	groups := make([]*ast.Term, len(s.Groups))
-	for i, g := range s.Groups {
-		groups[i] = ast.StringTerm(g)
+	for _, m := range action {
+		if slices.ContainsFunc(serverMembers, m[0].Equal) {
+			return nil, fmt.Errorf("the action has a field %v, which is for the server to say", m[0])
+		}
 	}
-	insert := func(key string, v *ast.Term) { doc.Insert(ast.InternedTerm(key), v) }
-	insert("agent", ast.ObjectTerm(pair("id", s.AgentID), pair("principal_id", s.PrincipalID),
-		[2]*ast.Term{ast.InternedTerm("groups"), ast.ArrayTerm(groups...)}))
-	insert("owner", ast.ObjectTerm(pair("id", s.OwnerID), pair("type", s.OwnerType)))
-	insert("now", ast.StringTerm(in.Now.UTC().Format("2006-01-02T15:04:05.000Z")))
-	insert("now_ns", ast.NumberTerm(json.Number(strconv.FormatInt(in.Now.UnixNano(), 10))))
-	insert("action_patterns", ast.ArrayTerm(list...))
-	insert("assurance_level", ast.StringTerm(in.AssuranceLevel))
-	return doc, nil
+	return ast.NewObject(append(append(action, subject...),
+		pair("now", in.Now.UTC().Format("2006-01-02T15:04:05.000Z")),
+		member("now_ns", ast.NumberTerm(json.Number(strconv.FormatInt(in.Now.UnixNano(), 10)))),
+		member("action_patterns", ast.ArrayTerm(list...)),
+		pair("assurance_level", in.AssuranceLevel))...), nil
 }
 
+// serverMembers are what an action request never says of itself.
+var serverMembers = []*ast.Term{
+	ast.InternedTerm("agent"), ast.InternedTerm("owner"), ast.InternedTerm("now"), ast.InternedTerm("now_ns"),
+	ast.InternedTerm("action_patterns"), ast.InternedTerm("assurance_level"), ast.InternedTerm("budgets"),
+}
+
+func member(key string, v *ast.Term) [2]*ast.Term { return [2]*ast.Term{ast.InternedTerm(key), v} }
+
 func pair(key, value string) [2]*ast.Term {
-	return [2]*ast.Term{ast.InternedTerm(key), ast.StringTerm(value)}
+	return member(key, ast.StringTerm(value))
 }
 
 // withBudgets adds the readings that a policy sees: its own, and under other names those of others.
@@ -94,61 +107,5 @@ func withBudgets(doc ast.Object, readings []BudgetReading, policyID string) ast.
 }
 
 func number(key string, n int64) [2]*ast.Term {
-	return [2]*ast.Term{ast.InternedTerm(key), ast.NumberTerm(json.Number(strconv.FormatInt(n, 10)))}
-}
-
-// decode builds OPA's values in one pass over JSON. Numbers keep their text.
-func decode(src []byte) (ast.Value, error) {
-	dec := jsontext.NewDecoder(bytes.NewBuffer(src))
-	v, err := decodeValue(dec)
-	if err != nil {
-		return nil, err
-	}
-	if _, err := dec.ReadToken(); err != io.EOF {
-		return nil, fmt.Errorf("there is more than one value")
-	}
-	return v, nil
-}
-
-func decodeValue(dec *jsontext.Decoder) (ast.Value, error) {
-	tok, err := dec.ReadToken()
-	if err != nil {
-		return nil, err
-	}
-	switch tok.Kind() {
-	case 'n':
-		return ast.NullValue, nil
-	case 't', 'f':
-		return ast.Boolean(tok.Bool()), nil
-	case '"':
-		return ast.String(tok.String()), nil
-	case '0':
-		return ast.Number(json.Number(tok.String())), nil
-	case '[':
-		var terms []*ast.Term
-		for dec.PeekKind() != ']' {
-			v, err := decodeValue(dec)
-			if err != nil {
-				return nil, err
-			}
-			terms = append(terms, ast.NewTerm(v))
-		}
-		_, err := dec.ReadToken()
-		return ast.NewArray(terms...), err
-	}
-	var members [][2]*ast.Term
-	for dec.PeekKind() != '}' {
-		name, err := dec.ReadToken()
-		if err != nil {
-			return nil, err
-		}
-		key := ast.InternedTerm(name.String())
-		v, err := decodeValue(dec)
-		if err != nil {
-			return nil, err
-		}
-		members = append(members, [2]*ast.Term{key, ast.NewTerm(v)})
-	}
-	_, err = dec.ReadToken()
-	return ast.NewObject(members...), err
+	return member(key, ast.NumberTerm(json.Number(strconv.FormatInt(n, 10))))
 }

@@ -305,6 +305,32 @@ default: passthrough`)
 	}
 }
 
+func TestActionCannotSpeakForTheServer(t *testing.T) {
+	l := engine(t, yaml("p", rule("allow", ", requirements: {min_assurance_level: LOW}"))).Layers(subject)
+	for _, name := range []string{"agent", "owner", "now", "now_ns", "action_patterns", "assurance_level", "budgets"} {
+		in := rego.Input{Action: json.RawMessage(`{"action_type":"purchase.order","` + name + `":"HIGH"}`), ActionType: "purchase.order", Now: noon}
+		if d := l.Decide(t.Context(), in); d.Result != rego.Deny || d.Err == nil {
+			t.Errorf("%s: %s", name, d.Result)
+		}
+	}
+}
+
+func FuzzDecode(f *testing.F) {
+	for _, s := range []string{`{"action_type":"a.b","payload":{"a":[1,-2.5e3,true,false,null,"x\"\u00e9"]}}`, `{`, `{"a":}`, `[1,]`, `"`, `{"a":1}x`} {
+		f.Add([]byte(s))
+	}
+	l := engine(f, yaml("p", rule("allow", ""))).Layers(subject)
+	f.Fuzz(func(t *testing.T, src []byte) {
+		d := l.Decide(t.Context(), rego.Input{Action: src, ActionType: "a.b", Now: noon})
+		if d.Err != nil && d.Result != rego.Deny {
+			t.Errorf("%q: %s with %v", src, d.Result, d.Err)
+		}
+		if d.Err == nil && json.Valid(src) && src[0] != '{' && strings.TrimSpace(string(src))[0] != '{' {
+			t.Errorf("%q was taken for an action", src)
+		}
+	})
+}
+
 func TestMatchIsDecision(t *testing.T) {
 	// The engine asks for match and looks the outcome up; stock OPA evaluates decision.
 	e := engine(t, yaml("p", `

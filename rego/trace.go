@@ -23,7 +23,7 @@ type TraceRule struct {
 // earlier rule or layer kept from being asked.
 func (l *Layers) Trace(ctx context.Context, in Input) ([]TraceRule, Decision) {
 	d := l.Decide(ctx, in)
-	doc, err := l.subject.Document(in)
+	doc, err := document(l.subject, in)
 	if err != nil {
 		return nil, policyError("", err)
 	}
