@@ -1,10 +1,13 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"crypto/ed25519"
 	"crypto/rand"
+	"crypto/sha256"
 	"encoding/base64"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -73,32 +76,42 @@ func (f *floor) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	body, err := io.ReadAll(r.Body)
 	h := proof.SignedHeaders{AgentID: r.Header.Get(proof.HeaderAgentID), Timestamp: r.Header.Get(proof.HeaderTimestamp),
 		Nonce: r.Header.Get(proof.HeaderNonce), BodySHA256: r.Header.Get(proof.HeaderBodySHA256), Signature: r.Header.Get(proof.HeaderSignature)}
-	if err != nil || proof.VerifyRequest(f.agent, r.Method, r.URL.Path, "", h) != nil {
+	sum := sha256.Sum256(body)
+	if err != nil || hex.EncodeToString(sum[:]) != h.BodySHA256 || proof.VerifyRequest(f.agent, r.Method, r.URL.Path, "", h) != nil {
 		w.WriteHeader(http.StatusUnauthorized)
 		return
 	}
 	var action struct {
-		ActionType string `json:"action_type"`
-		Payload    struct {
-			AmountMinor float64 `json:"amount_minor"`
-			Currency    string  `json:"currency"`
-		} `json:"payload"`
+		ActionID   string         `json:"action_id"`
+		ActionType string         `json:"action_type"`
+		Payload    map[string]any `json:"payload"`
 	}
-	if json.Unmarshal(body, &action) != nil || action.ActionType != "purchase" || action.Payload.AmountMinor > 50000 || action.Payload.Currency != "USD" {
+	err = json.Unmarshal(body, &action)
+	amount, _ := action.Payload["amount_minor"].(float64)
+	if err != nil || action.ActionType != "purchase" || amount > 50000 || action.Payload["currency"] != "USD" {
 		fmt.Fprint(w, `{"result":"DENY"}`)
 		return
 	}
-	claims := fmt.Appendf(nil, `{"iat":"%s","exp":"%s","agent_id":"%s","action_hash":"%s"}`, h.Timestamp, h.Timestamp, h.AgentID, h.BodySHA256)
+	claims, _ := json.Marshal(map[string]any{"iat": h.Timestamp, "exp": h.Timestamp, "decision_id": h.Nonce, "agent_id": h.AgentID,
+		"action_type": action.ActionType, "action_hash": h.BodySHA256})
 	token := "v4.public." + base64.RawURLEncoding.EncodeToString(append(claims, ed25519.Sign(f.key, claims)...))
-	f.mu.Lock()
-	replay := f.nonces[h.Nonce]
-	f.nonces[h.Nonce] = true
-	_, err = f.log.Write(append(body, '\n'))
-	f.mu.Unlock()
-	if replay || err != nil {
+	line, _ := json.Marshal(map[string]any{"timestamp": h.Timestamp, "event_type": "DECISION_CREATED", "decision_id": h.Nonce, "action": action})
+	if !f.record(h.Nonce, append(line, '\n')) {
 		w.WriteHeader(http.StatusUnauthorized)
 		return
 	}
 	w.Header().Set("Content-Type", "application/json")
-	fmt.Fprintf(w, `{"result":"ALLOW","proof_token":"%s"}`, token)
+	_ = json.NewEncoder(w).Encode(map[string]any{"result": "ALLOW", "decision_id": h.Nonce, "proof_token": token}) // the client is gone
+}
+
+// record appends three lines at once, as the existing OpenLeash does, unless the nonce was seen.
+func (f *floor) record(nonce string, line []byte) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.nonces[nonce] {
+		return false
+	}
+	f.nonces[nonce] = true
+	_, err := f.log.Write(bytes.Repeat(line, 3))
+	return err == nil
 }

@@ -37,7 +37,7 @@ func TestScripts(t *testing.T) {
 			e.Setenv("METRICS", metrics)
 			e.Setenv("URL", "http://127.0.0.1:"+port)
 			e.Setenv("OPENLEASH_ADDR", "127.0.0.1:"+port)
-			e.Setenv("OPENLEASH_LOG_LEVEL", "warn")
+
 			return errors.Join(err, err2)
 		},
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){

@@ -66,7 +66,7 @@ func (s *settings) flags() *pflag.FlagSet {
 	f.DurationVar(&s.sessionTTL, "session-ttl", 12*time.Hour, "life of an owner's log-in")
 	f.DurationVar(&s.policyTimeout, "policy-timeout", 100*time.Millisecond, "time that a policy may take before it denies")
 	f.StringSliceVar(&s.redact, "redact", nil, "paths such as $.payload.email whose values never reach the audit log")
-	f.StringVar(&s.logLevel, "log-level", "info", "debug, info, warn or error")
+	f.StringVar(&s.logLevel, "log-level", "warn", "debug, info (every request), warn or error")
 	f.StringVar(&s.logFormat, "log-format", "text", "text or json")
 	return f
 }
