@@ -119,7 +119,7 @@ func (s *Service) decide(ctx context.Context, a *Agent, action *proof.ParsedActi
 		d.ProofID = s.newID("prf")
 		d.ProofTTL = s.proofTTL(decided.Proof)
 	}
-	charges, err := s.charge(ctx, a, action, &d, approval)
+	charges, err := s.charge(ctx, a, decided, &d, approval)
 	return d, charges, err
 }
 

@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"github.com/openleash/openleash-go/compiler"
-	"github.com/openleash/openleash-go/proof"
 	"github.com/openleash/openleash-go/rego"
 	"github.com/openleash/openleash-go/store"
 )
@@ -59,7 +58,7 @@ func (s *Service) readings(ctx context.Context, a *Agent, now time.Time) ([]rego
 // charge works out what an action that may pass takes from its budgets, and turns the decision into
 // a refusal where it cannot be counted or does not fit. A decision that waits for its owner charges
 // nothing yet, but shows what it would exceed.
-func (s *Service) charge(ctx context.Context, a *Agent, action *proof.ParsedAction, d *store.Decision, approval *store.Approval) ([]store.Charge, error) {
+func (s *Service) charge(ctx context.Context, a *Agent, decided rego.Decision, d *store.Decision, approval *store.Approval) ([]store.Charge, error) {
 	if d.Result == store.Deny {
 		return nil, nil
 	}
@@ -69,7 +68,7 @@ func (s *Service) charge(ctx context.Context, a *Agent, action *proof.ParsedActi
 		if !slices.ContainsFunc(b.Actions, func(p string) bool { return compiler.MatchesAction(p, d.ActionType) }) {
 			continue
 		}
-		amount, err := rego.ChargeAmount(b.Budget, action.Input)
+		amount, err := decided.Charge(b.Budget)
 		if err != nil {
 			deny(d, b.PolicyID, "budget_uncountable", fmt.Sprintf("the budget %s cannot count this action: %v", b.ID, err))
 			return nil, nil

@@ -37,6 +37,8 @@ type Decision struct {
 	Proof       compiler.ProofSpec
 	Matches     []Match // the rules that matched, guardrail first
 	Err         error   // the cause of a policy_error
+
+	document ast.Object // what the policies saw
 }
 
 // Match is one rule that matched.
@@ -104,7 +106,7 @@ func (l *Layers) Decide(ctx context.Context, in Input) Decision {
 		return policyError(fault.policyID, fault)
 	}
 	if guardrail != nil && guardrail.effect == compiler.Deny {
-		return combine(guardrail, nil, l.explain(guardrail, doc))
+		return combine(guardrail, nil, doc, l.explain(guardrail, doc))
 	}
 	layer, fault := l.first(ev, l.layers, doc, in)
 	if fault != nil {
@@ -113,7 +115,7 @@ func (l *Layers) Decide(ctx context.Context, in Input) Decision {
 	if layer == nil {
 		layer = l.fallback()
 	}
-	return combine(guardrail, layer, l.explain(layer, doc))
+	return combine(guardrail, layer, doc, l.explain(layer, doc))
 }
 
 // policyFault is an evaluation that failed.
@@ -238,12 +240,12 @@ func Satisfies(o compiler.Obligation, level string) bool {
 }
 
 // combine keeps the stricter of what a guardrail and a layer say, and what both oblige to.
-func combine(guardrail, layer *outcome, explained string) Decision {
+func combine(guardrail, layer *outcome, doc ast.Object, explained string) Decision {
 	decider := layer
 	if layer == nil || guardrail != nil && layer.effect == compiler.Allow && guardrail.result() != Allow && layer.result() == Allow {
 		decider = guardrail
 	}
-	d := Decision{RuleID: decider.ruleID, Reason: decider.reason, Proof: decider.proof}
+	d := Decision{RuleID: decider.ruleID, Reason: decider.reason, Proof: decider.proof, document: doc}
 	if decider.policy != nil {
 		d.PolicyID = decider.policy.ID
 	}
