@@ -180,7 +180,7 @@ func (s *Service) record(ctx context.Context, a *Agent, d store.Decision, charge
 	recorded, err := s.store.Record(ctx, d, charges)
 	var full *store.ExceededError
 	if errors.As(err, &full) {
-		refuse(&d, a.layers.Budgets(), full.Budgets, s.newID)
+		refuse(&d, a.layers, full.Budgets, s.newID)
 		recorded, err = s.store.Record(ctx, d, nil)
 		recorded.Budgets = full.Budgets
 	}

@@ -2,11 +2,9 @@ package leash
 
 import (
 	"context"
-	"fmt"
 	"slices"
 	"time"
 
-	"github.com/openleash/openleash-go/compiler"
 	"github.com/openleash/openleash-go/rego"
 	"github.com/openleash/openleash-go/store"
 )
@@ -48,11 +46,15 @@ func (s *Service) readings(ctx context.Context, a *Agent, now time.Time) ([]rego
 	if err != nil {
 		return nil, unavailable(err)
 	}
+	return asReadings(states), nil
+}
+
+func asReadings(states []store.BudgetState) []rego.BudgetReading {
 	out := make([]rego.BudgetReading, len(states))
 	for i, st := range states {
 		out[i] = rego.BudgetReading{PolicyID: st.PolicyID, ID: st.ID, Limit: st.Limit, Spent: st.Spent, Remaining: st.Remaining}
 	}
-	return out, nil
+	return out
 }
 
 // charge works out what an action that may pass takes from its budgets, and turns the decision into
@@ -62,19 +64,16 @@ func (s *Service) charge(ctx context.Context, a *Agent, decided rego.Decision, d
 	if d.Result == store.Deny {
 		return nil, nil
 	}
+	taken, refusal := a.layers.Charges(decided, d.ActionType)
+	if refusal != nil {
+		deny(d, *refusal)
+		return nil, nil
+	}
 	var charges []store.Charge
 	var budgets []store.Budget
-	for _, b := range a.layers.Budgets() {
-		if !slices.ContainsFunc(b.Actions, func(p string) bool { return compiler.MatchesAction(p, d.ActionType) }) {
-			continue
-		}
-		amount, err := decided.Charge(b.Budget)
-		if err != nil {
-			deny(d, b.PolicyID, "budget_uncountable", fmt.Sprintf("the budget %s cannot count this action: %v", b.ID, err))
-			return nil, nil
-		}
-		for _, account := range accounts(a, b) {
-			charges = append(charges, store.Charge{Budget: account, Amount: amount})
+	for _, c := range taken {
+		for _, account := range accounts(a, c.LayerBudget) {
+			charges = append(charges, store.Charge{Budget: account, Amount: c.Amount})
 			budgets = append(budgets, account)
 		}
 	}
@@ -90,14 +89,14 @@ func (s *Service) charge(ctx context.Context, a *Agent, decided rego.Decision, d
 		if charges[i].Amount <= st.Limit-st.Spent {
 			continue
 		}
-		if approval != nil && shown(approval.Overages, st) && onExceed(a.layers.Budgets(), st) == "require_approval" {
+		if approval != nil && shown(approval.Overages, st) && a.layers.OnExceed(st.PolicyID, st.ID) == "require_approval" {
 			charges[i].Overage = true
 			continue
 		}
 		full = append(full, st)
 	}
 	if len(full) > 0 {
-		refuse(d, a.layers.Budgets(), full, s.newID)
+		refuse(d, a.layers, full, s.newID)
 		return nil, nil
 	}
 	if d.Result != store.Allow {
@@ -113,27 +112,16 @@ func shown(overages []store.BudgetState, st store.BudgetState) bool {
 	})
 }
 
-func onExceed(budgets []rego.LayerBudget, st store.BudgetState) string {
-	for _, b := range budgets {
-		if b.PolicyID == st.PolicyID && b.ID == st.ID {
-			return b.OnExceed
-		}
-	}
-	return "deny"
-}
-
 // refuse turns a decision that full budgets stand against into REQUIRE_APPROVAL, if all of them ask
 // for it, and into DENY otherwise.
-func refuse(d *store.Decision, budgets []rego.LayerBudget, full []store.BudgetState, newID func(string) string) {
+func refuse(d *store.Decision, layers *rego.Layers, full []store.BudgetState, newID func(string) string) {
 	d.Overages = full
-	reason := fmt.Sprintf("the budget %s has %d left of %d", full[0].ID, full[0].Remaining, full[0].Limit)
-	for _, st := range full {
-		if onExceed(budgets, st) != "require_approval" {
-			deny(d, st.PolicyID, "budget_exceeded", reason)
-			return
-		}
+	refusal := layers.Exceeded(asReadings(full))
+	if refusal.Result != rego.RequireApproval {
+		deny(d, refusal)
+		return
 	}
-	d.Result, d.Reason = store.RequireApproval, reason
+	d.Result, d.Reason = store.RequireApproval, refusal.Reason
 	d.ProofID, d.ProofTTL = "", 0
 	if !slices.ContainsFunc(d.Obligations, func(o store.Obligation) bool {
 		return o.Type == "HUMAN_APPROVAL" && o.Status == "PENDING"
@@ -143,7 +131,7 @@ func refuse(d *store.Decision, budgets []rego.LayerBudget, full []store.BudgetSt
 	}
 }
 
-func deny(d *store.Decision, policyID, code, reason string) {
-	d.Result, d.PolicyID, d.RuleID, d.Reason = store.Deny, policyID, "", code+": "+reason
+func deny(d *store.Decision, r rego.Refusal) {
+	d.Result, d.PolicyID, d.RuleID, d.Reason = store.Deny, r.PolicyID, "", r.Reason
 	d.ProofID, d.ProofTTL, d.Obligations = "", 0, nil
 }

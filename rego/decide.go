@@ -84,13 +84,14 @@ type evaluation struct {
 	ctx    context.Context
 	cancel topdown.Cancel
 	stop   func()
+	tracer topdown.QueryTracer // nil but for coverage
 }
 
 func newEvaluation(ctx context.Context, deadline time.Duration) *evaluation {
 	cancel := topdown.NewCancel()
 	timer := time.AfterFunc(deadline, cancel.Cancel)
 	release := context.AfterFunc(ctx, cancel.Cancel)
-	return &evaluation{ctx, cancel, func() { timer.Stop(); release() }}
+	return &evaluation{ctx: ctx, cancel: cancel, stop: func() { timer.Stop(); release() }}
 }
 
 // Decide asks the guardrails and the layers. An error on the way is a DENY.
@@ -100,6 +101,7 @@ func (l *Layers) Decide(ctx context.Context, in Input) Decision {
 		return policyError("", err)
 	}
 	ev := newEvaluation(ctx, l.deadline)
+	ev.tracer = in.Tracer
 	defer ev.stop()
 	guardrail, fault := l.first(ev, l.guardrails, doc, in)
 	if fault != nil {

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/open-policy-agent/opa/v1/ast"
+	"github.com/open-policy-agent/opa/v1/topdown"
 
 	"github.com/openleash/openleash-go/compiler"
 )
@@ -22,6 +23,8 @@ type Input struct {
 	// never comes from the agent.
 	AssuranceLevel string
 	Budgets        []BudgetReading
+	// Tracer, if there is one, sees the evaluation: what tests cover.
+	Tracer topdown.QueryTracer
 }
 
 // BudgetReading is how a budget stands before the action.

@@ -153,12 +153,15 @@ func (q query) run(ev *evaluation, c *ast.Compiler, input *ast.Term) (out ast.Va
 		}
 	}()
 	data := noData()
-	err = topdown.NewQuery(q.body).WithCompiler(c).WithQueryCompiler(q.compiler).WithInput(input).
-		WithStore(data.store).WithTransaction(data.txn).WithCancel(ev.cancel).WithStrictBuiltinErrors(true).
-		Iter(ev.ctx, func(r topdown.QueryResult) error {
-			out = r[answer].Value
-			return nil
-		})
+	query := topdown.NewQuery(q.body).WithCompiler(c).WithQueryCompiler(q.compiler).WithInput(input).
+		WithStore(data.store).WithTransaction(data.txn).WithCancel(ev.cancel).WithStrictBuiltinErrors(true)
+	if ev.tracer != nil {
+		query = query.WithQueryTracer(ev.tracer)
+	}
+	err = query.Iter(ev.ctx, func(r topdown.QueryResult) error {
+		out = r[answer].Value
+		return nil
+	})
 	return out, err
 }
 
