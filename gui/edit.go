@@ -72,6 +72,15 @@ func starters() []starter {
 	return out
 }
 
+// startingText is the text of a starter, or an empty policy.
+func startingText(name string) (string, bool) {
+	if text, ok := blank[name]; ok {
+		return text, true
+	}
+	text, err := policies.Files.ReadFile(path.Base(name) + ".yaml")
+	return string(text), err == nil
+}
+
 func newPolicyPage(v *visit) error {
 	return v.render(http.StatusOK, "starters", "New policy", starters())
 }
@@ -84,14 +93,9 @@ func editPage(v *visit) error {
 		}
 		return v.showEditor(http.StatusOK, editView{ID: p.ID, Name: cmp.Or(p.Name, p.ID), Text: p.Text, Base: p.Text})
 	}
-	name := cmp.Or(v.query("starter"), "blank")
-	text, ok := blank[name]
+	text, ok := startingText(cmp.Or(v.query("starter"), "blank"))
 	if !ok {
-		raw, err := policies.Files.ReadFile(path.Base(name) + ".yaml")
-		if err != nil {
-			return &leash.Error{Code: leash.NotFound, Message: "there is no such policy to begin with"}
-		}
-		text = string(raw)
+		return &leash.Error{Code: leash.NotFound, Message: "there is no such policy to begin with"}
 	}
 	return v.showEditor(http.StatusOK, editView{New: true, Name: "New policy", Text: text})
 }

@@ -99,6 +99,9 @@ func (p *portal) routes() http.Handler {
 	owner("POST /gui/edit/try", tryPart)
 	owner("POST /gui/edit/compare", comparePart)
 	owner("GET /gui/policy-schema.json", schema)
+	owner("GET /gui/form", formPage)
+	owner("POST /gui/form", editForm)
+	owner("POST /gui/form/check", formCheck)
 
 	owner("GET /gui/drafts", draftList)
 	owner("GET /gui/drafts/{id}", draftPage)

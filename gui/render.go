@@ -40,7 +40,7 @@ func (c counts) Sum() int { return c.Approvals + c.Drafts + c.Agents }
 // sections says to which entry of the navigation a page belongs.
 var sections = map[string]string{"home": "home", "approval": "approvals", "approvals": "approvals",
 	"agent": "agents", "agents": "agents", "invite": "agents", "invited": "agents",
-	"policies": "policies", "policy": "policies", "edit": "policies", "build": "policies", "history": "policies", "starters": "policies",
+	"policies": "policies", "policy": "policies", "form": "policies", "edit": "policies", "build": "policies", "history": "policies", "starters": "policies",
 	"drafts": "drafts", "draft": "drafts", "log": "log", "entry": "log", "playground": "playground",
 	"settings": "settings", "totp": "settings", "recovery": "settings", "keys": "keys"}
 
@@ -121,6 +121,9 @@ func functions(a *assets) template.FuncMap {
 		"plural":   plural,
 		"json":     indented,
 		"join":     strings.Join,
+		"once":     once,
+		"row":      func(i int, r conditionRow, ops []choice) conditionView { return conditionView{i, r, ops} },
+		"emptyRow": func() conditionRow { return conditionRow{} },
 		"what":     readAction,
 		"when":     when,
 		"at":       at,

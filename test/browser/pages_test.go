@@ -16,6 +16,7 @@ func TestPages(t *testing.T) {
 		{"/gui/agents", "agents"}, {"/gui/agents/invite", "invite"},
 		{"/gui/agents/shopper", "agent"}, {"/gui/policies", "policies"}, {"/gui/policies/pol_everyday", "policy"},
 		{"/gui/new-policy", "new-policy"}, {"/gui/edit?policy=pol_everyday", "edit"}, {"/gui/policies/pol_everyday/history", "history"},
+		{"/gui/form?policy=pol_everyday", "form"}, {"/gui/form?policy=pol_no_gambling", "form-when"},
 		{"/gui/drafts", "drafts"}, {"/gui/settings", "settings"}, {"/gui/settings/totp", "totp"}, {"/gui/keys", "keys"},
 		{"/gui/log", "log"}, {"/gui/nowhere", "not-found"},
 	} {
