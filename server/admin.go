@@ -20,6 +20,13 @@ func (s *Server) adminRoutes() []route {
 		{method: "GET", path: "/v1/admin/policies", summary: "The policies of all owners", doc: "Or of the one that X-Owner-Id names.", endpoint: gives(s.allPolicies)},
 		{method: "GET", path: "/v1/admin/audit", summary: "The whole log, newest first", doc: "Or the part of the owner that X-Owner-Id names.",
 			query: auditQuery, endpoint: gives(s.audit)},
+		{method: "POST", path: "/v1/admin/audit/redact", summary: "Take values out of a log entry, for ever",
+			doc:      "id is that of the entry or of its decision, paths are such as $.payload.email. Commitments to the values stay, so that the chain still verifies.",
+			endpoint: takes(s.redact, "id", "paths")},
+		{method: "GET", path: "/v1/admin/events/stream", summary: "The log entries of all owners as they come", held: true,
+			doc:      "Or those of the owner that X-Owner-Id names. Else as GET /v1/owner/events/stream.",
+			query:    []param{{"after", "integer", "as Last-Event-ID, for clients that cannot set headers"}},
+			endpoint: streams("text/event-stream", s.eventStream)},
 		{method: "GET", path: "/v1/admin/deliveries", summary: "Webhook calls of all owners that wait or have failed", endpoint: gives(s.allDeliveries)},
 		{method: "GET", path: "/v1/admin/config", summary: "The settings in force, without secrets", endpoint: gives(s.config)},
 		{method: "GET", path: "/v1/admin/health", summary: "How the policies stand, with their errors", endpoint: gives(s.fullHealth)},
@@ -124,6 +131,22 @@ func (s *Server) allDeliveries(c *call) (Deliveries, error) {
 		return err
 	})
 	return all, err
+}
+
+// RedactRequest names what is to be taken out of one log entry.
+type RedactRequest struct {
+	ID    string   `json:"id"`
+	Paths []string `json:"paths"`
+}
+
+// Redacted is what was taken out.
+type Redacted struct {
+	Removed []string `json:"removed"`
+}
+
+func (s *Server) redact(c *call, in RedactRequest) (Redacted, error) {
+	removed, err := s.svc.Redact(c.ctx, c.caller, in.ID, in.Paths)
+	return Redacted{removed}, err
 }
 
 // ConfigAnswer is the settings in force.

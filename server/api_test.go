@@ -90,7 +90,7 @@ func TestEveryRouteAnswersAsDocumented(t *testing.T) {
 	}
 	for path, item := range w.spec.paths {
 		for method := range item {
-			if call := strings.ToUpper(method) + " " + path; !w.spec.answered[call] && call != "GET /v1/owner/events/stream" {
+			if call := strings.ToUpper(method) + " " + path; !w.spec.answered[call] && !strings.HasSuffix(call, "/events/stream") {
 				t.Errorf("%s was never answered with 200", call)
 			}
 		}
@@ -181,6 +181,7 @@ func visitOwner(w *world) {
 
 	decision := w.asAdmin("GET", "/v1/owner/audit?event_type=DECISION_CREATED&limit=1", nil).want(200).items("items")[0].(M)["decision"].(M)["decision_id"].(string)
 	w.asAdmin("GET", "/v1/owner/decisions/"+decision, nil).want(200)
+	w.asAdmin("GET", "/v1/owner/waiting", nil).want(200)
 
 	pending := w.asAdmin("GET", "/v1/owner/approval-requests?status=PENDING", nil).want(200).items("items")
 	id := pending[0].(M)["approval_request_id"].(string)
@@ -233,6 +234,8 @@ func visitAdmin(w *world) {
 	}
 	w.asAdmin("GET", "/v1/admin/agents?limit=1", nil, with("X-Owner-Id", w.owner)).want(200)
 	w.asAdmin("POST", "/v1/admin/policies/reload", nil).want(200)
+	entry := w.asAdmin("GET", "/v1/admin/audit?event_type=DECISION_CREATED&limit=1", nil).items("items")[0].(M)
+	w.asAdmin("POST", "/v1/admin/audit/redact", M{"id": entry["event_id"], "paths": []string{"$.payload.currency"}}).want(200)
 	kid := w.asAdmin("POST", "/v1/admin/keys/rotate", M{"purpose": "proof"}).want(200).str("kid")
 	w.asAdmin("POST", "/v1/admin/keys/"+kid+"/revoke", nil).want(200)
 	w.asAdmin("GET", "/metrics", nil).want(200)

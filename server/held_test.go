@@ -166,6 +166,19 @@ func TestStreamEndsWithTheSession(t *testing.T) {
 	}
 }
 
+func TestAdminStreamsAllOwners(t *testing.T) {
+	w := newWorld(t)
+	second := w.asAdmin("POST", "/v1/admin/owners", M{"display_name": "Grace"}).want(200).str("user_principal_id")
+	s := w.stream(as(adminToken), func(r *request) { r.path = "/v1/admin/events/stream" })
+	s.next(": still here")
+	for _, owner := range []string{w.owner, second} {
+		w.asAdmin("POST", "/v1/owner/agent-invites", M{}, with("X-Owner-Id", owner)).want(200)
+		if data := s.next("data: "); !strings.Contains(data, owner) {
+			t.Errorf("the event of %s is %s", owner, data)
+		}
+	}
+}
+
 func TestStreamsAreBounded(t *testing.T) {
 	w := newWorld(t, func(w *world) { w.web.Limits.WaitingEach = 2 })
 	token := w.login()
@@ -196,6 +209,9 @@ func TestServeStopsGracefully(t *testing.T) {
 	go func() { got <- a.do("GET", "/v1/agent/approval-requests/"+id+"?wait=60s", nil, here) }()
 	s := w.stream(as(w.login()), here)
 	waitFor(t, "both are held", func() bool { return w.held() == "2" })
+	preconnected, err := net.Dial("tcp", tcp.Addr().String()) // as browsers do
+	w.must(err)
+	defer preconnected.Close()
 	cancel()
 	if polled := (<-got).want(200); polled.str("status") != "PENDING" {
 		t.Errorf("the poll got %s", polled.raw)

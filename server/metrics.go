@@ -11,15 +11,10 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"github.com/openleash/openleash-go/leash"
-	"github.com/openleash/openleash-go/store"
 )
 
-const (
-	maxPolicyLabels = 200 // policies that are counted by name
-	surveyEvery     = 15 * time.Second
-	surveyTimeout   = 5 * time.Second
-	nearLimit       = 80 // percent of a budget
-)
+// maxPolicyLabels is how many policies are counted by name.
+const maxPolicyLabels = 200
 
 var latencyBuckets = []float64{.0005, .001, .002, .005, .01, .025, .05, .1, .25, 1, 5}
 
@@ -130,107 +125,4 @@ func (s *Server) ReloadPolicies(ctx context.Context) error {
 	s.metrics.reloads.WithLabelValues(outcome).Inc()
 	s.metrics.reloading.Observe(s.cfg.Clock().Sub(began).Seconds())
 	return err
-}
-
-// survey counts what stands in the store when metrics are asked for, but not more often than every
-// few seconds.
-type survey struct {
-	server   *Server
-	degraded *prometheus.Desc
-	budgets  *prometheus.Desc
-	queue    *prometheus.Desc
-
-	mu     sync.Mutex
-	at     time.Time
-	counts []count
-}
-
-type count struct {
-	desc  *prometheus.Desc
-	label string
-	n     int
-}
-
-func newSurvey(s *Server) *survey {
-	return &survey{server: s,
-		degraded: prometheus.NewDesc("openleash_policies_degraded", "Owners whose policy files do not compile.", nil, nil),
-		budgets:  prometheus.NewDesc("openleash_budgets", "Budgets of active agents, by state: near (80 % spent) or full.", []string{"state"}, nil),
-		queue:    prometheus.NewDesc("openleash_queue_length", "What waits, by queue: approvals, drafts, webhooks, dead_webhooks.", []string{"queue"}, nil),
-	}
-}
-
-// Describe implements prometheus.Collector.
-func (v *survey) Describe(ch chan<- *prometheus.Desc) {
-	ch <- v.degraded
-	ch <- v.budgets
-	ch <- v.queue
-}
-
-// Collect implements prometheus.Collector.
-func (v *survey) Collect(ch chan<- prometheus.Metric) {
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	if now := v.server.cfg.Clock(); v.counts == nil || now.Sub(v.at).Abs() >= surveyEvery {
-		ctx, cancel := context.WithTimeout(context.Background(), surveyTimeout)
-		defer cancel()
-		counts, err := v.take(ctx)
-		if err != nil {
-			v.server.cfg.Log.Error("counting for metrics", "err", err)
-		}
-		v.at, v.counts = now, counts
-	}
-	for _, c := range v.counts {
-		var labels []string
-		if c.label != "" {
-			labels = []string{c.label}
-		}
-		ch <- prometheus.MustNewConstMetric(c.desc, prometheus.GaugeValue, float64(c.n), labels...)
-	}
-}
-
-func (v *survey) take(ctx context.Context) ([]count, error) {
-	svc := v.server.svc
-	health, err := svc.PolicyHealth(ctx)
-	if err != nil {
-		return nil, err
-	}
-	var near, full, approvals, drafts, waiting, dead int
-	for owner := range health.Revisions {
-		caller := leash.Caller{OwnerID: owner, Admin: true}
-		budgets, err := svc.Budgets(ctx, caller, "")
-		if err != nil {
-			return nil, err
-		}
-		for _, b := range budgets {
-			switch {
-			case b.Spent >= b.Limit:
-				full++
-			case b.Spent >= b.Limit/100*nearLimit:
-				near++
-			}
-		}
-		pending, err := svc.Approvals(ctx, caller, leash.ApprovalQuery{Status: store.Pending, Limit: maxPage})
-		if err != nil {
-			return nil, err
-		}
-		approvals += len(pending.Items)
-		proposed, err := svc.Drafts(ctx, caller, store.Pending)
-		if err != nil {
-			return nil, err
-		}
-		drafts += len(proposed.Items)
-		deliveries, err := svc.Deliveries(ctx, caller)
-		if err != nil {
-			return nil, err
-		}
-		for _, d := range deliveries {
-			if d.Status == store.Dead {
-				dead++
-			} else {
-				waiting++
-			}
-		}
-	}
-	return []count{{v.degraded, "", len(health.Errors)}, {v.budgets, "near", near}, {v.budgets, "full", full},
-		{v.queue, "approvals", approvals}, {v.queue, "drafts", drafts}, {v.queue, "webhooks", waiting}, {v.queue, "dead_webhooks", dead}}, nil
 }

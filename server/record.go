@@ -11,6 +11,7 @@ func (s *Server) recordRoutes() []route {
 	return []route{
 		{method: "GET", path: "/v1/owner/audit", summary: "The owner's part of the log, newest first", query: auditQuery, endpoint: gives(s.audit)},
 		{method: "GET", path: "/v1/owner/decisions/:id", summary: "One decision as the log has it", endpoint: gives(s.decision)},
+		{method: "GET", path: "/v1/owner/waiting", summary: "How much waits for the owner", endpoint: gives(s.awaiting)},
 		{method: "GET", path: "/v1/owner/budgets", summary: "How the budgets stand, a line for each budget and subject", endpoint: gives(s.budgets)},
 		{method: "GET", path: "/v1/owner/deliveries", summary: "Webhook calls that wait or have failed", endpoint: gives(s.deliveries)},
 		{method: "GET", path: "/v1/owner/events/stream", summary: "The owner's log entries as they come", held: true,
@@ -57,6 +58,8 @@ func (s *Server) audit(c *call) (leash.AuditPage, error) {
 func (s *Server) decision(c *call) (store.Entry, error) {
 	return s.svc.Decision(c.ctx, c.caller, c.id("id"))
 }
+
+func (s *Server) awaiting(c *call) (leash.Waiting, error) { return s.svc.Waiting(c.ctx, c.caller) }
 
 // Budgets are how an owner's budgets stand.
 type Budgets struct {
