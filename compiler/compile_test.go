@@ -131,3 +131,35 @@ budgets:
 		}
 	}
 }
+
+func TestGiven(t *testing.T) {
+	p := parse(t, `
+rules:
+  - {id: missing, action: a, effect: allow, conditions: [{field: context.x, operator: exists, value: false}]}
+  - {id: given, action: a, effect: allow, conditions: [{field: context.x, operator: exists}]}
+  - {id: allowed, action: b, effect: allow, constraints: {allowed_domains: [shop.example.com]}}
+  - {id: unblocked, action: c, effect: allow, constraints: {blocked_domains: [shop.example.com]}}
+`)
+	m, err := compiler.Compile(p)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, tc := range []struct{ action, payload, party, want string }{
+		{"a", `{}`, `{}`, "missing"}, {"a", `{"x":false}`, `{}`, "given"}, {"a", `{"x":null}`, `{}`, "given"},
+		{"b", `{}`, `{"domain":"shop.example.com"}`, "allowed"}, {"b", `{"domain":"SHOP.example.com"}`, `{}`, "allowed"},
+		{"b", `{}`, `{}`, ""}, {"b", `{"domain":"shop.example.com"}`, `{"domain":"evil.com"}`, ""}, {"b", `{"domain":1}`, `{"domain":"shop.example.com"}`, ""},
+		{"c", `{}`, `{"domain":"other.com"}`, "unblocked"}, {"c", `{}`, `{"domain":"shop.example.com"}`, ""}, {"c", `{}`, `{}`, ""},
+	} {
+		var payload, party map[string]any
+		if err := json.Unmarshal([]byte(tc.payload), &payload); err != nil {
+			t.Fatal(err)
+		}
+		if err := json.Unmarshal([]byte(tc.party), &party); err != nil {
+			t.Fatal(err)
+		}
+		d := decide(t, rego.ParsedModule(m), p.ID, map[string]any{"action_type": tc.action, "payload": payload, "relying_party": party})
+		if got, _ := d["rule_id"].(string); got != tc.want {
+			t.Errorf("%s %s %s: got %q, want %q", tc.action, tc.payload, tc.party, got, tc.want)
+		}
+	}
+}

@@ -107,8 +107,7 @@ func (e *emitter) match(m Match, negated bool) [][]*ast.Expr {
 	ref := e.field(m.Path)
 	switch m.Op {
 	case Exists:
-		// The name of a type is defined, and true, for every value that is there.
-		there := e.call(ast.TypeNameBuiltin, ref)
+		there := e.given(m.Path)
 		there.Negated = m.Negated != negated
 		return one(there)
 	case Regex:
@@ -203,7 +202,7 @@ func (e *emitter) domains(d Domains, negated bool) [][]*ast.Expr {
 		return []*ast.Expr{e.call(ast.IsString, ref), e.call(ast.RegexMatch, e.text(DomainForm), ref), hit}
 	}
 	missing := func(p Path) *ast.Expr {
-		x := e.call(ast.TypeNameBuiltin, e.field(p))
+		x := e.given(p)
 		x.Negated = true
 		return x
 	}
@@ -217,6 +216,10 @@ func (e *emitter) domains(d Domains, negated bool) [][]*ast.Expr {
 		append(fit(b, true), missing(a)),
 	}
 }
+
+// given holds for a field that is there, whatever its value: it equals itself. Negated, it holds for one
+// that is missing, which a call of a built-in would not: its operand is looked up outside of the not.
+func (e *emitter) given(p Path) *ast.Expr { return e.call(ast.Equal, e.field(p), e.field(p)) }
 
 // schedule is always known, so its negation is a plain not.
 func (e *emitter) schedule(s Schedule, negated bool) [][]*ast.Expr {

@@ -14,7 +14,7 @@ var (
 	idForm    = regexp.MustCompile(`^[A-Za-z0-9_-]{1,64}$`)
 	agentForm = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._:@-]{0,127}$`)
 	groupForm = regexp.MustCompile(`^[A-Za-z0-9_.-]{1,64}$`)
-	ownerForm = regexp.MustCompile(`^usr_[0-9a-z]{26}$`)
+	ownerForm = idForm // usr_…, or what an imported installation calls its owners
 )
 
 const maxText = 4096 // bytes of a name or description
@@ -74,7 +74,9 @@ func (r *reader) policy(root *yaml.Node, p *Policy) {
 func (r *reader) binding(h *Header) []field {
 	return []field{
 		{"enabled", func(n *yaml.Node) { h.Enabled, _ = r.boolean(n, "enabled") }},
-		{"owner", func(n *yaml.Node) { h.Owner = r.form(n, "owner", ownerForm, "an owner id, usr_ and 26 characters") }},
+		{"owner", func(n *yaml.Node) {
+			h.Owner = r.form(n, "owner", ownerForm, "an owner id, such as usr_ and 26 characters")
+		}},
 		{"applies_to", func(n *yaml.Node) { r.appliesTo(n, h) }},
 		{"guardrail", func(n *yaml.Node) { h.Guardrail, _ = r.boolean(n, "guardrail") }},
 		{"rank", func(n *yaml.Node) {
