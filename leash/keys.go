@@ -71,13 +71,16 @@ func (s *Service) newKey(tx store.Tx, purpose proof.Purpose) (store.Key, error) 
 	return rec, tx.Insert(rec)
 }
 
-// refreshKeys builds the key ring from the store.
+// refreshKeys builds the key ring from the store, and gives the store its own key.
 func (s *Service) refreshKeys(ctx context.Context) error {
 	ring, err := LoadKeyRing(ctx, s.store)
 	if err != nil {
 		return err
 	}
 	s.keys.Store(ring)
+	if key, ok := ring.Active(proof.PurposeLog); ok {
+		s.store.SetSigner(store.KeySigner{ID: key.KID, Private: key.Private})
+	}
 	return nil
 }
 

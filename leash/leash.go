@@ -10,6 +10,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/alexedwards/argon2id"
+
 	"github.com/openleash/openleash-go/proof"
 	"github.com/openleash/openleash-go/rego"
 	"github.com/openleash/openleash-go/store"
@@ -35,6 +37,8 @@ type Store interface {
 	// UseNonce remembers a nonce until expires: store.ErrReplay if it was used, store.ErrFull if
 	// there is no room to remember it.
 	UseNonce(ctx context.Context, agentPrincipalID, nonce string, expires time.Time) error
+	// SetSigner says who signs the checkpoints of the log from now on.
+	SetSigner(s store.Signer)
 	// Append writes one entry to the log.
 	Append(ctx context.Context, e store.Entry) error
 	// Redact takes values out of the payload of one entry; see store/file.
@@ -62,6 +66,10 @@ type Config struct {
 	ChallengeTTL  time.Duration // 5 min
 	PolicyTimeout time.Duration // evaluation deadline: 100 ms
 
+	// Argon2id is what hashing a passphrase costs: 64 MiB and 3 passes (RFC 9106, second recommended
+	// option).
+	Argon2id *argon2id.Params
+
 	// AllowPrivateWebhooks permits webhook targets on loopback, link-local and private addresses.
 	AllowPrivateWebhooks bool
 }
@@ -78,6 +86,9 @@ func (c Config) withDefaults() Config {
 		if *d == 0 {
 			*d = v
 		}
+	}
+	if c.Argon2id == nil {
+		c.Argon2id = argon
 	}
 	if c.Random == nil {
 		c.Random = rand.Reader

@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/alexedwards/argon2id"
 	"github.com/google/uuid"
 
 	"github.com/openleash/openleash-go/leash"
@@ -20,6 +21,9 @@ import (
 )
 
 const passphrase = "correct horse battery"
+
+// quick makes hashing cost next to nothing; what it costs is no concern of these tests.
+var quick = argon2id.Params{Memory: 8, Iterations: 1, Parallelism: 1, SaltLength: 16, KeyLength: 32}
 
 // clock is a time that tests move.
 type clock struct {
@@ -64,7 +68,7 @@ func (w *world) open() {
 	w.t.Helper()
 	st, err := file.Open(context.Background(), w.dir, file.Options{Clock: w.clock.Now, Log: slog.New(slog.DiscardHandler)})
 	must(w.t, err)
-	svc, err := leash.New(context.Background(), leash.Config{Clock: w.clock.Now, Log: slog.New(slog.DiscardHandler), PublicURL: "http://127.0.0.1:8787"}, st)
+	svc, err := leash.New(context.Background(), leash.Config{Argon2id: &quick, Clock: w.clock.Now, Log: slog.New(slog.DiscardHandler), PublicURL: "http://127.0.0.1:8787"}, st)
 	must(w.t, err)
 	w.store, w.Service = st, svc
 }

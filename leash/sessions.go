@@ -2,10 +2,13 @@ package leash
 
 import (
 	"context"
+	"encoding/base64"
 	"errors"
+	"fmt"
 	"time"
 
 	"github.com/alexedwards/argon2id"
+	"golang.org/x/crypto/argon2"
 
 	"github.com/openleash/openleash-go/proof"
 	"github.com/openleash/openleash-go/store"
@@ -15,13 +18,18 @@ const (
 	// MinPassphrase is the least length of a passphrase, in characters.
 	MinPassphrase = 8
 	maxPassphrase = 1024 // bytes
-
-	// unknownOwnerHash is checked when there is no owner, so that the answer takes as long.
-	unknownOwnerHash = "$argon2id$v=19$m=65536,t=3,p=2$AAAAAAAAAAAAAAAAAAAAAA$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"
 )
 
 // argon is argon2id (RFC 9106, second recommended option: 64 MiB, 3 passes).
 var argon = &argon2id.Params{Memory: 64 * 1024, Iterations: 3, Parallelism: 2, SaltLength: 16, KeyLength: 32}
+
+// unknownOwner is a hash that nothing matches. It is compared with where there is no owner, so that
+// the answer takes as long.
+func unknownOwner(p *argon2id.Params) string {
+	encode := base64.RawStdEncoding.EncodeToString
+	return fmt.Sprintf("$argon2id$v=%d$m=%d,t=%d,p=%d$%s$%s", argon2.Version, p.Memory, p.Iterations, p.Parallelism,
+		encode(make([]byte, p.SaltLength)), encode(make([]byte, p.KeyLength)))
+}
 
 // LoginInput is an owner's credentials. An empty OwnerID means the only owner. TOTPCode may be a
 // recovery code.
@@ -205,7 +213,7 @@ func (s *Service) checkPassphrase(ctx context.Context, ownerID, passphrase strin
 	if known && owner.PassphraseHash == "" {
 		return fail(SetupRequired, "this owner has no passphrase yet; use the set-up invite")
 	}
-	hash := unknownOwnerHash
+	hash := unknownOwner(s.cfg.Argon2id)
 	if known {
 		hash = owner.PassphraseHash
 	}
@@ -245,7 +253,7 @@ func (s *Service) hashPassphrase(ctx context.Context, passphrase string) (string
 		return "", err
 	}
 	defer release()
-	hash, err := argon2id.CreateHash(passphrase, argon)
+	hash, err := argon2id.CreateHash(passphrase, s.cfg.Argon2id)
 	if err != nil {
 		return "", unavailable(err)
 	}

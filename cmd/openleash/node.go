@@ -3,16 +3,13 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io/fs"
 	"log/slog"
 	"os"
 	"path/filepath"
 
 	"github.com/openleash/openleash-go/leash"
-	"github.com/openleash/openleash-go/proof"
 	"github.com/openleash/openleash-go/server"
-	"github.com/openleash/openleash-go/store"
 	"github.com/openleash/openleash-go/store/file"
 )
 
@@ -66,9 +63,6 @@ func (n *node) wire(ctx context.Context, a *app, withGUI bool) (err error) {
 	if err != nil {
 		return err
 	}
-	if err := n.signCheckpoints(ctx); err != nil {
-		return err
-	}
 	proxies, err := s.proxies()
 	if err != nil {
 		return err
@@ -83,18 +77,6 @@ func (n *node) wire(ctx context.Context, a *app, withGUI bool) (err error) {
 	}
 	n.server, err = server.New(cfg)
 	return err
-}
-
-// signCheckpoints lets the store sign the log with the key that is for that.
-func (n *node) signCheckpoints(ctx context.Context) error {
-	ring, err := leash.LoadKeyRing(ctx, n.store)
-	if err != nil {
-		return fmt.Errorf("loading the log key: %w", err)
-	}
-	if key, ok := ring.Active(proof.PurposeLog); ok {
-		n.store.SetSigner(store.KeySigner{ID: key.KID, Private: key.Private})
-	}
-	return nil
 }
 
 func (n *node) close() error { return n.store.Close() }
