@@ -3,6 +3,7 @@ package server_test
 import (
 	"bufio"
 	"context"
+	"errors"
 	"net"
 	"net/http"
 	"path/filepath"
@@ -259,13 +260,11 @@ func TestSlowClientsAreCutOff(t *testing.T) {
 	defer conn.Close()
 	_, err = conn.Write([]byte("GET /v1/health HTTP/1.1\r\nHost: localhost\r\nX-Slow: "))
 	w.must(err)
-	if err := conn.SetReadDeadline(time.Now().Add(30 * time.Second)); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := bufio.NewReader(conn).ReadString('\n'); err == nil {
-		t.Error("an unfinished request was answered")
-	} else if e, ok := err.(net.Error); ok && e.Timeout() {
-		t.Error("the connection was still open after 30 s")
+	w.must(conn.SetReadDeadline(time.Now().Add(30 * time.Second)))
+	_, err = bufio.NewReader(conn).ReadString('\n')
+	var late net.Error
+	if err == nil || errors.As(err, &late) && late.Timeout() {
+		t.Errorf("the connection was not cut off: %v", err)
 	}
 }
 

@@ -16,6 +16,7 @@ const headerOwner = "X-Owner-Id"
 // identify finds out who asks, and refuses who may not.
 func (p plane) identify(need access, c *call) (err error) {
 	switch need {
+	case forAnyone:
 	case forAgent:
 		c.agent, err = p.identifyAgent(c)
 	case forOwner:

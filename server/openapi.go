@@ -64,6 +64,7 @@ var securitySchemes = map[string]any{
 func (a access) security() []any {
 	scheme := func(name string) map[string]any { return map[string]any{name: []string{}} }
 	switch a {
+	case forAnyone:
 	case forAgent:
 		return []any{scheme("agentSignature")}
 	case forOwner:

@@ -96,7 +96,7 @@ func TestPromise10_MisspeltPolicies(t *testing.T) {
 			t.Errorf("%s: no position: %s", name, a.raw)
 		}
 	}
-	obligation := "id: pol_o\nrules:\n  - {action: pay, effect: allow, obligations: [{type: HUMAN_APROVAL}]}\n"
+	obligation := "id: pol_o\nrules:\n  - {action: pay, effect: allow, obligations: [{type: HUMAN_APPROVALS}]}\n"
 	w.policy(obligation).want(400, "INVALID_POLICY")
 	if after := w.asAdmin("GET", "/v1/owner/policies/pol_spending_limit", nil).want(200).str("policy_yaml"); after != before {
 		t.Error("a refused policy changed the one in force")

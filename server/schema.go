@@ -103,8 +103,9 @@ func (s *schemas) schema(t reflect.Type, body bool) (schema, error) {
 		return schema{"type": "object", "additionalProperties": values}, err
 	case reflect.Struct:
 		return s.ref(t, body)
+	default:
+		return nil, fmt.Errorf("the type %s has no schema", t)
 	}
-	return nil, fmt.Errorf("the type %s has no schema", t)
 }
 
 // ref names a struct's schema, and makes it on first use.

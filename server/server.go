@@ -27,7 +27,7 @@ const MinAdminToken = 32
 type Config struct {
 	Service *leash.Service   // required
 	Log     *slog.Logger     // required
-	Clock   func() time.Time // time.Now by default
+	Clock   func() time.Time // required
 
 	// PublicURL is where clients reach the server, such as https://leash.example.com. Its host is
 	// one that requests may name.
@@ -116,16 +116,13 @@ type Server struct {
 
 // New returns a Server, or says what is wrong with its configuration.
 func New(cfg Config) (*Server, error) {
-	if cfg.Service == nil || cfg.Log == nil {
-		return nil, fmt.Errorf("configuring the server: a service and a log are required")
+	if cfg.Service == nil || cfg.Log == nil || cfg.Clock == nil {
+		return nil, fmt.Errorf("configuring the server: a service, a log and a clock are required")
 	}
 	if cfg.AdminToken != "" && len(cfg.AdminToken) < MinAdminToken {
 		return nil, fmt.Errorf("configuring the server: an admin token has at least %d bytes", MinAdminToken)
 	}
 	orElse(&cfg.Version, "dev")
-	if cfg.Clock == nil {
-		cfg.Clock = time.Now
-	}
 	cfg.Limits = cfg.Limits.withDefaults()
 	s := &Server{cfg: cfg, svc: cfg.Service, adminToken: sha256.Sum256([]byte(cfg.AdminToken)),
 		waiting: newSeats(cfg.Limits.Waiting, cfg.Limits.WaitingEach),

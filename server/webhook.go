@@ -67,11 +67,11 @@ func (s *Server) deliver(ctx context.Context, client *http.Client, due []leash.D
 	for _, d := range due {
 		calls.Go(func() error {
 			failure := post(ctx, client, d)
-			if ctx.Err() != nil {
-				return nil // cut off by us: it counts as not tried
+			if ctx.Err() == nil { // else it was cut off by us, and counts as not tried
+				s.metrics.webhook(failure)
+				return s.svc.Delivered(ctx, d.ID, failure)
 			}
-			s.metrics.webhook(failure)
-			return s.svc.Delivered(ctx, d.ID, failure)
+			return nil
 		})
 	}
 	return calls.Wait()

@@ -139,8 +139,11 @@ func explainJSON(err error) string {
 }
 
 func wanted(t reflect.Type) string {
-	if t == nil {
+	switch {
+	case t == nil:
 		return "of another type"
+	case t == reflect.TypeFor[time.Time]():
+		return "an RFC 3339 time"
 	}
 	switch t.Kind() {
 	case reflect.String:
@@ -151,11 +154,9 @@ func wanted(t reflect.Type) string {
 		return "a whole number"
 	case reflect.Slice:
 		return "a list"
+	default:
+		return "an object"
 	}
-	if t == reflect.TypeFor[time.Time]() {
-		return "an RFC 3339 time"
-	}
-	return "an object"
 }
 
 // clip shortens what an answer or the log repeats of a request.

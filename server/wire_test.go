@@ -28,7 +28,7 @@ type inner struct {
 
 func TestDecodeIsStrict(t *testing.T) {
 	for _, tt := range []struct{ name, body, says string }{
-		{"unknown key", `{"name":"a","nmae":"b"}`, "/nmae is not known"},
+		{"unknown key", `{"name":"a","nam":"b"}`, "/nam is not known"},
 		{"another case is another key", `{"Name":"a"}`, "/Name is not known"},
 		{"duplicate key", `{"name":"a","name":"b"}`, "/name is given twice"},
 		{"duplicate key by escape", `{"name":"a","n\u0061me":"b"}`, "given twice"},

@@ -194,7 +194,7 @@ type answer struct {
 
 // get walks down an answer; it is nil where there is nothing.
 func (a answer) get(path ...string) any {
-	var v any = map[string]any(a.M)
+	var v any = a.M
 	for _, key := range path {
 		m, ok := v.(map[string]any)
 		if !ok {
