@@ -27,12 +27,8 @@ type api struct {
 // admin reaches the server that holds the data folder through its socket, or else opens the folder
 // and serves itself.
 func (a *app) admin(ctx context.Context) (*api, error) {
-	socket := a.settings.socket()
-	if conn, err := new(net.Dialer).DialContext(ctx, "unix", socket); err == nil {
-		_ = conn.Close() // only to see whether somebody answers
-		return apiOver(func(ctx context.Context, _, _ string) (net.Conn, error) {
-			return new(net.Dialer).DialContext(ctx, "unix", socket)
-		}, func() error { return nil }), nil
+	if c, ok := a.running(ctx); ok {
+		return c, nil
 	}
 	there, err := a.settings.hasData()
 	if err != nil {
@@ -47,6 +43,19 @@ func (a *app) admin(ctx context.Context) (*api, error) {
 		return nil, err
 	}
 	return adminIn(n), nil
+}
+
+// running reaches the server that holds the data folder, if one does.
+func (a *app) running(ctx context.Context) (*api, bool) {
+	dial := func(ctx context.Context, _, _ string) (net.Conn, error) {
+		return new(net.Dialer).DialContext(ctx, "unix", a.settings.socket())
+	}
+	conn, err := dial(ctx, "", "")
+	if err != nil {
+		return nil, false
+	}
+	_ = conn.Close() // it was only to see whether somebody answers
+	return apiOver(dial, func() error { return nil }), true
 }
 
 // adminIn speaks to a node of this process over memory.

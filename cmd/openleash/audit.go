@@ -149,7 +149,7 @@ func auditTail(a *app) *cobra.Command {
 
 func (a *app) tail(ctx context.Context, c *api, lines int, follow bool) error {
 	var last leash.AuditPage
-	if err := c.call(ctx, http.MethodGet, "/v1/owner/audit?limit="+strconv.Itoa(max(lines, 1)), nil, &last); err != nil {
+	if err := c.call(ctx, http.MethodGet, "/v1/admin/audit?limit="+strconv.Itoa(max(lines, 1)), nil, &last); err != nil {
 		return err
 	}
 	var seq uint64

@@ -41,7 +41,7 @@ A setting is a flag, else a variable OPENLEASH_*, else a key of the configuratio
 		title    string
 		commands []*cobra.Command
 	}{
-		{"Set up and run", []*cobra.Command{wizardCommand(a), initCommand(a), startCommand(a, all), demoCommand(a), configCommand(a, all)}},
+		{"Set up and run", []*cobra.Command{wizardCommand(a), initCommand(a), startCommand(a, all), healthCommand(a), demoCommand(a), configCommand(a, all)}},
 		{"Policies", []*cobra.Command{policyCommand(a), playgroundCommand(a), bundleCommand(a), budgetCommand(a)}},
 		{"Owners, agents and approvals", []*cobra.Command{ownerCommand(a), agentCommand(a), approvalCommand(a), draftCommand(a)}},
 		{"Proofs and records", []*cobra.Command{verifyCommand(a), auditCommand(a), keysCommand(a), importCommand(a)}},

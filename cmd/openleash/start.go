@@ -157,9 +157,8 @@ func (a *app) announce(ctx context.Context, n *node) error {
 		return err
 	}
 	for _, problems := range health.Errors {
-		for _, p := range problems {
-			a.say("\n%s %s:%d:%d: %s: %s", a.paint.yellow("not in force:"), p.File, p.Line, p.Column, p.Code, p.Message)
-		}
+		a.say("")
+		a.showProblems(problems)
 	}
 	if code != "" {
 		a.say("\nNothing is set up yet. Open the portal and enter this code, which works once:\n\n  %s\n\nor stop, and run `openleash wizard`.", a.paint.bold(code))

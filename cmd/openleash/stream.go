@@ -17,13 +17,15 @@ import (
 	"github.com/openleash/openleash-go/store"
 )
 
-// entries yields the owner's log entries after a sequence number, then those to come: the
-// server-sent events of GET /v1/owner/events/stream.
+// entries yields log entries after a sequence number, then those to come: the
+// server-sent events of GET /v1/admin/events/stream.
 func (c *api) entries(ctx context.Context, after uint64) iter.Seq2[store.Entry, error] {
 	return func(yield func(store.Entry, error) bool) {
-		body, err := c.stream(ctx, http.MethodGet, fmt.Sprintf("/v1/owner/events/stream?after=%d", after), nil)
+		body, err := c.stream(ctx, http.MethodGet, fmt.Sprintf("/v1/admin/events/stream?after=%d", after), nil)
 		if err != nil {
-			yield(store.Entry{}, err)
+			if ctx.Err() == nil {
+				yield(store.Entry{}, err)
+			}
 			return
 		}
 		defer body.Close()
@@ -50,11 +52,11 @@ func (c *api) entries(ctx context.Context, after uint64) iter.Seq2[store.Entry, 
 	}
 }
 
-// history yields the owner's log entries as far as they go now, oldest first.
+// history yields the log entries as far as they go now, oldest first.
 func (c *api) history(ctx context.Context) iter.Seq2[store.Entry, error] {
 	return func(yield func(store.Entry, error) bool) {
 		var last leash.AuditPage
-		if err := c.call(ctx, http.MethodGet, "/v1/owner/audit?limit=1", nil, &last); err != nil {
+		if err := c.call(ctx, http.MethodGet, "/v1/admin/audit?limit=1", nil, &last); err != nil {
 			yield(store.Entry{}, err)
 			return
 		}
