@@ -21,8 +21,9 @@ var pure = []string{
 	"split", "sprintf", "substring", "trim", "trim_left", "trim_prefix", "trim_right", "trim_space", "trim_suffix",
 	"strings.", "regex.match", "regex.is_valid", "regex.find_n", "regex.find_all_string_submatch_n", "regex.split",
 	"regex.replace", "glob.", "semver.",
-	// documents
-	"array.", "object.", "json.", "walk", "graph.", "base64.", "base64url.", "hex.", "urlquery.", "yaml.is_valid",
+	// documents; not json.match_schema, whose $ref reads files
+	"array.", "object.", "json.filter", "json.is_valid", "json.marshal", "json.marshal_with_options", "json.patch",
+	"json.remove", "json.unmarshal", "walk", "graph.", "base64.", "base64url.", "hex.", "urlquery.", "yaml.is_valid",
 	// time that is given, and addresses as text
 	"time.add_date", "time.clock", "time.date", "time.diff", "time.format", "time.parse_duration_ns", "time.parse_ns",
 	"time.parse_rfc3339_ns", "time.weekday", "net.cidr_contains", "net.cidr_intersects", "net.cidr_is_valid",
