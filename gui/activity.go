@@ -233,18 +233,16 @@ func percent(part, whole int64) float64 {
 	return min(100, 100*float64(part)/float64(whole))
 }
 
-// budgets are the owner's budgets that hold for one agent, or all, the fullest first.
-func (v *visit) budgets(keep func(leash.BudgetView) bool) ([]budgetView, error) {
-	all, err := v.svc.Budgets(v.ctx(), v.caller, "")
+// budgets are the owner's budgets that one agent's actions go to, or all of them; the fullest first.
+func (v *visit) budgets(agentPrincipalID string) ([]budgetView, error) {
+	all, err := v.svc.Budgets(v.ctx(), v.caller, agentPrincipalID)
 	if err != nil {
 		return nil, err
 	}
 	names := v.policyNames()
 	var out []budgetView
 	for _, b := range all {
-		if keep == nil || keep(b) {
-			out = append(out, budgetBar(b, cmp.Or(names[b.PolicyID], b.PolicyID)))
-		}
+		out = append(out, budgetBar(b, cmp.Or(names[b.PolicyID], b.PolicyID)))
 	}
 	slices.SortStableFunc(out, func(a, b budgetView) int { return cmp.Compare(b.Percent, a.Percent) })
 	return out, nil

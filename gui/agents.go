@@ -97,8 +97,7 @@ func (v *visit) showAgent(status int, a agentPageView) error {
 		return err
 	}
 	if a.Status == store.Active {
-		a.Budgets, err = v.budgets(func(b leash.BudgetView) bool { return b.Subject == a.PrincipalID })
-		if err != nil {
+		if a.Budgets, err = v.budgets(a.PrincipalID); err != nil {
 			return err
 		}
 	}

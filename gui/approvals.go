@@ -129,9 +129,7 @@ func (v *visit) ruleWords(policyID, ruleID string) (name string, sentences []str
 
 // budgetsFor are the budgets that an action will be charged to, with how far it would take them.
 func (v *visit) budgetsFor(a approvalItem) ([]budgetView, error) {
-	all, err := v.budgets(func(b leash.BudgetView) bool {
-		return b.Subject == a.AgentPrincipalID || b.Per != store.PerAgent
-	})
+	all, err := v.budgets(a.AgentPrincipalID)
 	if err != nil || a.Status != store.Pending || !a.What.Counts {
 		return all, err
 	}

@@ -25,6 +25,7 @@ type editView struct {
 	Text string
 	Base string // what was stored when the editor was opened
 	New  bool
+	File string // of a policy that does not compile, which is mended
 	// Theirs is what somebody else stored meanwhile, as a change to the text here.
 	Theirs  []diffLine
 	Problem string
@@ -86,6 +87,9 @@ func newPolicyPage(v *visit) error {
 }
 
 func editPage(v *visit) error {
+	if file := v.query("file"); file != "" {
+		return v.mendPage(file)
+	}
 	if id := v.query("policy"); id != "" {
 		p, err := v.svc.Policy(v.ctx(), v.caller, id)
 		if err != nil {
@@ -100,12 +104,30 @@ func editPage(v *visit) error {
 	return v.showEditor(http.StatusOK, editView{New: true, Name: "New policy", Text: text})
 }
 
+// mendPage opens a file that does not compile.
+func (v *visit) mendPage(file string) error {
+	broken, err := v.svc.BrokenPolicies(v.ctx(), v.caller)
+	if err != nil {
+		return err
+	}
+	for _, f := range broken {
+		if f.File == file {
+			return v.showEditor(http.StatusOK, editView{File: f.File, Name: f.File, Text: f.Text, Base: f.Text,
+				Note: "This file is on disk, but not in force. What it said before it was broken still holds."})
+		}
+	}
+	return v.redirect("/gui/policies", "") // it was mended meanwhile
+}
+
 // editOf reads the editor's form.
 func (v *visit) editOf() editView {
 	e := editView{ID: v.form("policy_id"), Name: "New policy", Text: newlines(v.r.PostFormValue("text")),
 		Base: newlines(v.r.PostFormValue("base")), Note: ""}
-	e.New = e.ID == ""
-	if !e.New {
+	e.File = v.form("file")
+	e.New = e.ID == "" && e.File == ""
+	if e.File != "" {
+		e.Name = e.File
+	} else if !e.New {
 		e.Name = cmp.Or(v.policyNames()[e.ID], e.ID)
 	}
 	return e
@@ -154,6 +176,9 @@ func edit(v *visit) error {
 
 func (v *visit) save(e editView) error {
 	in := leash.PolicyInput{Text: e.Text, ExpectText: &e.Base}
+	if e.File != "" {
+		return v.mend(e, in)
+	}
 	saved, err := v.svc.PutPolicy(v.ctx(), v.caller, e.ID, in)
 	switch leash.CodeOf(err) {
 	case leash.Conflict:
@@ -169,6 +194,23 @@ func (v *visit) save(e editView) error {
 		return err
 	}
 	return v.redirect("/gui/policies/"+url.PathEscape(saved.ID), saidPolicySaved)
+}
+
+// mend writes a file that did not compile.
+func (v *visit) mend(e editView, in leash.PolicyInput) error {
+	err := v.svc.MendPolicy(v.ctx(), v.caller, e.File, in)
+	switch leash.CodeOf(err) {
+	case leash.Conflict:
+		e.Problem = "The file was changed on disk since you opened it. Copy what you need, and open it again."
+		return v.showEditor(http.StatusConflict, e)
+	case leash.InvalidPolicy, leash.InvalidRequest, leash.NotFound:
+		_, e.Problem = explain(err)
+		return v.showEditor(http.StatusUnprocessableEntity, e)
+	}
+	if err != nil {
+		return err
+	}
+	return v.redirect("/gui/policies", saidPolicySaved)
 }
 
 // conflict shows what somebody else stored meanwhile. Saving again then replaces it knowingly.

@@ -2,6 +2,8 @@ package gui
 
 import (
 	"cmp"
+	"context"
+	"encoding/json"
 	"fmt"
 	"html/template"
 	"log/slog"
@@ -22,6 +24,27 @@ type Config struct {
 	PublicURL string
 	// Version of the program, for the foot of the page.
 	Version string
+
+	// Scenarios are what the playground offers to try; none if nil.
+	Scenarios []Scenario
+	// LogStatus says up to where the log's chain is verified; nil if nobody knows.
+	LogStatus func(context.Context) (LogStatus, error)
+}
+
+// Scenario is a policy and an action that show one thing.
+type Scenario struct {
+	Name   string
+	Shows  string // one sentence
+	Policy string // YAML or Rego
+	Action json.RawMessage
+	Now    time.Time // zero is the present
+}
+
+// LogStatus is how far the chain of the log is known to hold.
+type LogStatus struct {
+	Seq    uint64    // of the last entry that a signed checkpoint covers
+	Time   time.Time // of that checkpoint
+	Intact bool      // false: an entry was changed, dropped or added
 }
 
 // portal is the handler of everything below /gui.
@@ -110,7 +133,11 @@ func (p *portal) routes() http.Handler {
 	owner("POST /gui/drafts/{id}/deny", denyDraft)
 
 	owner("GET /gui/log", logList)
+	owner("GET /gui/log/export", exportLog)
 	owner("GET /gui/log/{id}", logEntry)
+
+	owner("GET /gui/playground", playgroundPage)
+	owner("POST /gui/playground", playground)
 
 	owner("GET /gui/settings", settingsPage)
 	owner("POST /gui/settings/name", changeName)

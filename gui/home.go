@@ -2,6 +2,7 @@ package gui
 
 import (
 	"net/http"
+	"slices"
 
 	"github.com/openleash/openleash-go/leash"
 	"github.com/openleash/openleash-go/store"
@@ -13,7 +14,7 @@ type homeView struct {
 	Drafts      []leash.DraftView
 	Agents      []leash.AgentView
 	More        bool // approvals wait that are not listed
-	Problems    []leash.Problem
+	Problems    []problemItem
 	Activity    activity
 	Budgets     []budgetView
 	MoreBudgets int
@@ -45,7 +46,7 @@ func home(v *visit) error {
 	if h.Activity, err = v.activity(""); err != nil {
 		return err
 	}
-	if h.Budgets, err = v.budgets(nil); err != nil {
+	if h.Budgets, err = v.budgets(""); err != nil {
 		return err
 	}
 	if n := len(h.Budgets); n > homeBudgets {
@@ -85,17 +86,34 @@ func (v *visit) fillWaiting(h *homeView) error {
 	return err
 }
 
-// problems are the owner's policy files that do not compile, and those that nobody owns.
-func (v *visit) problems() ([]leash.Problem, error) {
+// maxProblems bounds how many problems a page lists.
+const maxProblems = 20
+
+// problems are what is wrong with the owner's policy files, and with those that nobody owns.
+func (v *visit) problems() ([]problemItem, error) {
+	broken, err := v.svc.BrokenPolicies(v.ctx(), v.caller)
+	if err != nil {
+		return nil, err
+	}
 	health, err := v.svc.PolicyHealth(v.ctx())
 	if err != nil {
 		return nil, err
 	}
-	var out []leash.Problem
-	for _, p := range append(health.Errors[v.owner.ID], health.Errors[""]...) {
-		if p.Severity == "error" {
-			out = append(out, p)
+	var out []problemItem
+	for _, f := range broken {
+		for _, p := range f.Problems {
+			out = append(out, problemItem{p, true})
 		}
 	}
-	return out[:min(len(out), 20)], nil
+	for _, p := range health.Errors[""] {
+		out = append(out, problemItem{p, false})
+	}
+	out = slices.DeleteFunc(out, func(p problemItem) bool { return p.Severity != "error" })
+	return out[:min(len(out), maxProblems)], nil
+}
+
+// problemItem is one error of a policy file, which its owner can mend here or not.
+type problemItem struct {
+	leash.Problem
+	Mend bool
 }

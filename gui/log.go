@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/openleash/openleash-go/leash"
+	"github.com/openleash/openleash-go/proof"
 	"github.com/openleash/openleash-go/store"
 )
 
@@ -17,6 +18,7 @@ type logView struct {
 	Filter logFilter
 	Types  []typeChoice
 	Agent  string // the name of the agent in the filter
+	Status *LogStatus
 }
 
 // logFilter is what the owner looks for.
@@ -97,6 +99,13 @@ func logList(v *visit) error {
 	if v.fragment() {
 		return v.part("log", "log-items", out)
 	}
+	if v.cfg.LogStatus != nil {
+		status, err := v.cfg.LogStatus(v.ctx())
+		if err != nil {
+			return err
+		}
+		out.Status = &status
+	}
 	return v.render(http.StatusOK, "log", "Log", out)
 }
 
@@ -105,16 +114,9 @@ type logEntryView struct {
 	entryView
 	What   action
 	Policy string
-	Proof  *proofView
+	Proof  *proof.Claims // of an ALLOW that carried one
+	Valid  bool          // the proof has not expired
 	Whole  string
-}
-
-// proofView are the claims of the proof that an ALLOW carried.
-type proofView struct {
-	ID      string
-	Issued  time.Time
-	Expires time.Time
-	Expired bool
 }
 
 func logEntry(v *visit) error {
@@ -126,10 +128,12 @@ func logEntry(v *visit) error {
 	if d := e.Decision; d != nil {
 		out.What = readAction(e.Action)
 		out.Policy = v.policyNames()[d.PolicyID]
-		if d.ProofID != "" {
-			expires := e.Time.Add(time.Duration(d.ProofTTL) * time.Second)
-			out.Proof = &proofView{d.ProofID, e.Time, expires, expires.Before(v.now)}
+		if out.Proof, err = v.svc.DecisionProof(v.ctx(), v.caller, d.ID); leash.CodeOf(err) == leash.NotFound {
+			err = nil // redacted
+		} else if err != nil {
+			return err
 		}
+		out.Valid = out.Proof != nil && out.Proof.ExpiresAt.After(v.now)
 	}
 	whole, err := json.Marshal(e)
 	if err != nil {
@@ -155,4 +159,40 @@ func (v *visit) entry(id string) (store.Entry, error) {
 		}
 	}
 	return e, &leash.Error{Code: leash.NotFound, Message: "there is no such entry in your log"}
+}
+
+// maxExport bounds how many entries one export holds.
+const maxExport = 1_000_000
+
+// exportLog sends all that fits the filter, newest first, one JSON object a line.
+func exportLog(v *visit) error {
+	q := v.logFilter().audit()
+	q.Limit = 500
+	page, err := v.svc.Audit(v.ctx(), v.caller, q)
+	if err != nil {
+		return err
+	}
+	v.w.Header().Set("Content-Type", "application/x-ndjson")
+	v.w.Header().Set("Content-Disposition", `attachment; filename="openleash-log-`+v.now.UTC().Format("20060102-150405")+`.jsonl"`)
+	control := http.NewResponseController(v.w)
+	for sent := 0; ; {
+		_ = control.SetWriteDeadline(time.Now().Add(patience)) // not every writer can
+		for _, e := range page.Items {
+			line, err := json.Marshal(e)
+			if err != nil {
+				return err
+			}
+			if _, err := v.w.Write(append(line, '\n')); err != nil {
+				return nil // the client is gone
+			}
+		}
+		if sent += len(page.Items); page.NextCursor == "" || sent >= maxExport {
+			return nil
+		}
+		q.Cursor = page.NextCursor
+		if page, err = v.svc.Audit(v.ctx(), v.caller, q); err != nil {
+			v.cfg.Log.ErrorContext(v.ctx(), "exporting the log", "err", err)
+			panic(http.ErrAbortHandler) // a broken download, not a short one
+		}
+	}
 }

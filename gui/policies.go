@@ -48,7 +48,7 @@ type policiesView struct {
 	Tiers    []tier
 	Total    int
 	Text     string
-	Problems []leash.Problem
+	Problems []problemItem
 }
 
 // maxTier bounds how many policies of one tier a page lists.

@@ -96,17 +96,11 @@ func (v *visit) execute(status int, name, part, title string, data any) error {
 
 // waiting counts what waits for the owner. A page is shown also if it cannot be counted.
 func (v *visit) waiting() counts {
-	var c counts
-	if page, err := v.svc.Approvals(v.ctx(), v.caller, leash.ApprovalQuery{Status: store.Pending, Limit: 100}); err == nil {
-		c.Approvals = len(page.Items)
+	w, err := v.svc.Waiting(v.ctx(), v.caller)
+	if err != nil {
+		v.cfg.Log.WarnContext(v.ctx(), "counting what waits", "err", err)
 	}
-	if page, err := v.svc.Drafts(v.ctx(), v.caller, store.Pending); err == nil {
-		c.Drafts = len(page.Items)
-	}
-	if page, err := v.svc.Agents(v.ctx(), v.caller, leash.AgentQuery{Status: store.Pending, Limit: 1}); err == nil {
-		c.Agents = page.Total
-	}
-	return c
+	return counts{w.Approvals, w.Drafts, w.Agents}
 }
 
 // functions are what templates can call.
@@ -121,6 +115,7 @@ func functions(a *assets) template.FuncMap {
 		"plural":   plural,
 		"json":     indented,
 		"join":     strings.Join,
+		"deref":    func(s *string) string { return *s },
 		"once":     once,
 		"row":      func(i int, r conditionRow, ops []choice) conditionView { return conditionView{i, r, ops} },
 		"emptyRow": func() conditionRow { return conditionRow{} },

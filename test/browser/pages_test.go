@@ -1,6 +1,10 @@
 package browser
 
-import "testing"
+import (
+	"testing"
+
+	"github.com/openleash/openleash-go/store"
+)
 
 func TestPages(t *testing.T) {
 	chrome := browser(t)
@@ -17,7 +21,7 @@ func TestPages(t *testing.T) {
 		{"/gui/agents/shopper", "agent"}, {"/gui/policies", "policies"}, {"/gui/policies/pol_everyday", "policy"},
 		{"/gui/new-policy", "new-policy"}, {"/gui/edit?policy=pol_everyday", "edit"}, {"/gui/policies/pol_everyday/history", "history"},
 		{"/gui/form?policy=pol_everyday", "form"}, {"/gui/form?policy=pol_no_gambling", "form-when"},
-		{"/gui/drafts", "drafts"}, {"/gui/settings", "settings"}, {"/gui/settings/totp", "totp"}, {"/gui/keys", "keys"},
+		{"/gui/drafts", "drafts"}, {"/gui/settings", "settings"}, {"/gui/settings/totp", "totp"}, {"/gui/keys", "keys"}, {"/gui/playground", "playground"},
 		{"/gui/log", "log"}, {"/gui/nowhere", "not-found"},
 	} {
 		if page.name == "not-found" {
@@ -26,6 +30,10 @@ func TestPages(t *testing.T) {
 		p.visit(page.path)
 		p.look(page.name)
 	}
+	allowed, err := w.Audit(t.Context(), w.owner, store.AuditQuery{Result: store.Allow, Limit: 1})
+	w.must(err)
+	p.visit("/gui/log/" + allowed.Items[0].ID)
+	p.look("entry")
 	drafts, err := w.Drafts(t.Context(), w.owner, "")
 	w.must(err)
 	p.visit("/gui/drafts/" + drafts.Items[0].ID)
