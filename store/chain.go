@@ -111,37 +111,32 @@ func (l *parsedLine) get(name string) []byte {
 	return nil
 }
 
-// payload returns the tree of the line's payload, with what its proof members say; nil if the line
-// has no payload. start and end are the payload's place in the action.
-func (l *parsedLine) payload() (t *payloadTree, action []byte, start, end int, err error) {
-	action = l.get("action")
-	if action == nil {
-		return nil, nil, 0, 0, nil
-	}
-	if start, end, err = payloadSpan(action); err != nil || end == 0 {
-		return nil, action, 0, 0, err
+// payload returns the action of the line and the tree of its payload, with what the proof members
+// say; nil if the line has none.
+func (l *parsedLine) payload() (t *payloadTree, action []byte, err error) {
+	if action = l.get("action"); action == nil {
+		return nil, nil, nil
 	}
 	redacted, err := l.proofMember("redacted")
 	if err != nil {
-		return nil, nil, 0, 0, err
+		return nil, nil, err
 	}
-	if t, err = parsePayload(action[start:end], redacted); err != nil {
-		return nil, nil, 0, 0, err
+	if t, err = parseAction(action, redacted); err != nil || t == nil {
+		return nil, action, err
 	}
 	if t.salts, err = l.proofMember("salts"); err != nil {
-		return nil, nil, 0, 0, err
+		return nil, nil, err
 	}
 	if salt := l.get("salt"); salt != nil {
 		if t.salts != nil || redacted != nil || t.leaves == 0 {
-			return nil, nil, 0, 0, errors.New("a salt that salts nothing, or only some")
+			return nil, nil, errors.New("a salt that salts nothing, or only some")
 		}
-		b, err := strict64.DecodeString(strings.Trim(string(salt), `"`))
-		if err != nil || len(b) != saltSize || salt[0] != '"' {
-			return nil, nil, 0, 0, errors.New("salt: malformed")
+		t.salt, err = strict64.DecodeString(strings.Trim(string(salt), `"`))
+		if err != nil || len(t.salt) != saltSize || salt[0] != '"' {
+			return nil, nil, errors.New("salt: malformed")
 		}
-		t.salt = b
 	}
-	return t, action, start, end, nil
+	return t, action, nil
 }
 
 // proofMember decodes a member that maps paths to text. As the hash does not cover it, it must have
@@ -163,7 +158,7 @@ func (l *parsedLine) proofMember(name string) (map[string]string, error) {
 
 // hash computes what the member hash must say.
 func (l *parsedLine) hash() (sum Hash, err error) {
-	t, action, start, end, err := l.payload()
+	t, action, err := l.payload()
 	if err != nil {
 		return sum, err
 	}
@@ -185,9 +180,9 @@ func (l *parsedLine) hash() (sum Hash, err error) {
 				return sum, err
 			}
 			h.Write(l.raw[m.from:m.start])
-			h.Write(action[:start])
+			h.Write(action[:t.start])
 			h.Write(appendRoot(nil, root))
-			h.Write(action[end:])
+			h.Write(action[t.end:])
 			continue
 		}
 		h.Write(l.raw[m.from:m.end])
@@ -213,7 +208,7 @@ func RedactLine(line []byte, paths []string) (redacted []byte, removed []string,
 	if err != nil {
 		return nil, nil, fmt.Errorf("redacting: %w", err)
 	}
-	t, action, start, end, err := l.payload()
+	t, action, err := l.payload()
 	if err != nil || t == nil {
 		return line, nil, err
 	}
@@ -232,7 +227,7 @@ func RedactLine(line []byte, paths []string) (redacted []byte, removed []string,
 			continue
 		case "action":
 			out = append(out, l.raw[m.from:m.start]...)
-			out = slices.Concat(out, action[:start], payload, action[end:], []byte{','})
+			out = slices.Concat(out, action[:t.start], payload, action[t.end:], []byte{','})
 			continue
 		case "seq":
 			out = append(out, proof...) // sorts right before it

@@ -46,38 +46,79 @@ type node struct {
 	object     bool
 }
 
-// payloadTree is a payload with what is needed to commit to it.
+// payloadTree is the payload of an action with what is needed to commit to it.
 type payloadTree struct {
-	raw      []byte
-	root     *node
-	leaves   int
-	salt     []byte            // of the entry; nil once something was redacted
-	salts    map[string]string // then: the salts of the leaves that are left, by path
-	redacted map[string]string // hex commitments, by path
+	raw        []byte // the action
+	start, end int    // of the payload in it
+	root       *node  // nil if all of it was redacted
+	leaves     int
+	salt       []byte            // of the entry; nil once something was redacted
+	salts      map[string]string // then: the salts of the leaves that are left, by path
+	redacted   map[string]string // hex commitments, by path
 }
 
-// parsePayload reads a canonical payload. raw may be nil if all of it was redacted.
-func parsePayload(raw []byte, redacted map[string]string) (*payloadTree, error) {
-	t := &payloadTree{raw: raw, redacted: redacted}
-	if _, gone := redacted[PayloadPath]; gone {
-		if len(redacted) != 1 || string(raw) != "null" {
-			return nil, fmt.Errorf("payload: redacted, and yet there: %w", errNotCanonical)
-		}
-		return t, nil
+// parseAction finds the payload of a canonical action, which may be named context; nil if it has
+// none.
+func parseAction(action []byte, redacted map[string]string) (*payloadTree, error) {
+	if bytes.IndexByte(action, '\n') >= 0 {
+		return nil, fmt.Errorf("action: %w", errNotCanonical)
 	}
-	dec := jsontext.NewDecoder(bytes.NewBuffer(raw), jsontext.AllowDuplicateNames(true))
+	dec := jsontext.NewDecoder(bytes.NewBuffer(action), jsontext.AllowDuplicateNames(true))
+	if tok, err := dec.ReadToken(); err != nil || tok.Kind() != '{' {
+		return nil, errors.New("action: not a JSON object")
+	}
+	var t *payloadTree
+	for dec.PeekKind() != '}' {
+		name, err := dec.ReadValue()
+		if err != nil {
+			return nil, fmt.Errorf("action: %w", err)
+		}
+		if string(name) != `"payload"` && string(name) != `"context"` {
+			if err := dec.SkipValue(); err != nil {
+				return nil, fmt.Errorf("action: %w", err)
+			}
+			continue
+		}
+		if t != nil {
+			return nil, errors.New("action: it has both a payload and a context")
+		}
+		t = &payloadTree{raw: action, redacted: redacted}
+		if err := t.read(dec); err != nil {
+			return nil, fmt.Errorf("payload: %w", err)
+		}
+	}
+	if _, err := dec.ReadToken(); err != nil {
+		return nil, fmt.Errorf("action: %w", err)
+	}
+	if int(dec.InputOffset()) != len(action) {
+		return nil, fmt.Errorf("action: %w", errNotCanonical)
+	}
+	return t, nil
+}
+
+// read reads the payload, which comes next.
+func (t *payloadTree) read(dec *jsontext.Decoder) error {
+	named := int(dec.InputOffset())
 	root, err := t.parse(dec, PayloadPath, 0)
 	if err != nil {
-		return nil, fmt.Errorf("payload: %w", err)
+		return err
 	}
-	if root.start != 0 || root.end != len(raw) {
-		return nil, fmt.Errorf("payload: %w", errNotCanonical)
+	if root.start != named+1 {
+		return errNotCanonical
 	}
-	if t.leaves+len(redacted) > maxLeaves {
+	t.start, t.end = root.start, root.end
+	if _, gone := t.redacted[PayloadPath]; gone {
+		if len(t.redacted) != 1 || string(t.raw[t.start:t.end]) != "null" {
+			return errors.New("redacted, and yet there")
+		}
+		t.leaves = 0
+		return nil
+	}
+	if t.leaves+len(t.redacted) > maxLeaves {
 		root.members, root.object = nil, false
 	}
 	t.root = root
-	return t, nil
+	return nil
 }
 
 func (t *payloadTree) parse(dec *jsontext.Decoder, path string, depth int) (*node, error) {
@@ -270,8 +311,9 @@ func (t *payloadTree) saltOf(path string) (salt [saltSize]byte, err error) {
 // redact takes the paths out. What lies below a path goes with it; a path below a leaf takes the
 // leaf. It returns the payload without them and the paths that were there.
 func (t *payloadTree) redact(paths []string) (payload []byte, removed []string, err error) {
+	clear := t.raw[t.start:t.end]
 	if t.root == nil || len(paths) == 0 {
-		return t.raw, nil, nil
+		return clear, nil, nil
 	}
 	redacted, salts := make(map[string]string), make(map[string]string)
 	for path, sum := range t.redacted {
@@ -314,7 +356,7 @@ func (t *payloadTree) redact(paths []string) (payload []byte, removed []string, 
 	}
 	payload, err = walk(t.root)
 	if err != nil || len(removed) == 0 {
-		return t.raw, nil, err
+		return clear, nil, err
 	}
 	if payload == nil {
 		payload = []byte("null")

@@ -1,7 +1,6 @@
 package store
 
 import (
-	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -87,18 +86,14 @@ func (x *Encoded) action(action []byte, redact []string, random io.Reader) error
 	if len(action) == 0 {
 		return nil
 	}
-	start, end, err := payloadSpan(action)
+	t, err := parseAction(action, nil)
 	if err != nil {
 		return err
 	}
 	x.head = append(x.head, `"action":`...)
-	if end == 0 {
+	if t == nil {
 		x.head = append(append(x.head, action...), ',')
 		return nil
-	}
-	t, err := parsePayload(action[start:end], nil)
-	if err != nil {
-		return err
 	}
 	t.salt = make([]byte, saltSize)
 	if _, err := io.ReadFull(random, t.salt); err != nil {
@@ -113,11 +108,11 @@ func (x *Encoded) action(action []byte, redact []string, random io.Reader) error
 		return err
 	}
 	x.root = root
-	x.head = append(x.head, action[:start]...)
+	x.head = append(x.head, action[:t.start]...)
 	x.payload = len(x.head)
 	x.head = append(x.head, payload...)
 	x.rest = len(x.head)
-	x.head = append(append(x.head, action[end:]...), ',')
+	x.head = append(append(x.head, action[t.end:]...), ',')
 	x.proof, err = t.appendProof(nil)
 	return err
 }
@@ -194,39 +189,6 @@ func appendRoot(dst []byte, root Hash) []byte {
 	dst = append(dst, `"sha256:`...)
 	dst = hex.AppendEncode(dst, root[:])
 	return append(dst, '"')
-}
-
-// payloadSpan finds the value of payload, or of context, in an action; 0, 0 if it has neither.
-func payloadSpan(action []byte) (start, end int, err error) {
-	if i := bytes.IndexAny(action, "\n\r\t"); i >= 0 {
-		return 0, 0, fmt.Errorf("action: %w", errNotCanonical)
-	}
-	dec := jsontext.NewDecoder(bytes.NewBuffer(action), jsontext.AllowDuplicateNames(true))
-	if tok, err := dec.ReadToken(); err != nil || tok.Kind() != '{' {
-		return 0, 0, fmt.Errorf("action: not a JSON object")
-	}
-	for dec.PeekKind() != '}' {
-		name, err := dec.ReadValue()
-		if err != nil {
-			return 0, 0, fmt.Errorf("action: %w", err)
-		}
-		wanted := string(name) == `"payload"` || string(name) == `"context"`
-		v, err := dec.ReadValue()
-		if err != nil {
-			return 0, 0, fmt.Errorf("action: %w", err)
-		}
-		if wanted {
-			end = int(dec.InputOffset())
-			start = end - len(v)
-		}
-	}
-	if _, err := dec.ReadToken(); err != nil {
-		return 0, 0, fmt.Errorf("action: %w", err)
-	}
-	if int(dec.InputOffset()) != len(action) {
-		return 0, 0, fmt.Errorf("action: %w", errNotCanonical)
-	}
-	return start, end, nil
 }
 
 // DecodeLine reads an entry from its line. It does not check the chain; see Chain.

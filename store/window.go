@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"math"
+	"sort"
 	"time"
 )
 
@@ -99,12 +100,16 @@ func (w Window) bounds(t time.Time, zone *time.Location) (start, end time.Time, 
 	if err != nil {
 		return start, end, err
 	}
-	start, end = startOf(first, zone), startOf(w.nextDate(first), zone)
-	// Where clocks go back over midnight, the last hour of a date comes twice, the second time
+	start, end = startOf(first, zone), startOf(w.dateAfter(first, 1), zone)
+	// Where clocks change at midnight, the last hour of a date may come twice, the second time
 	// after the next date has begun. It stays in that one: windows are instants, not labels.
 	for !t.Before(end) {
-		first = w.nextDate(first)
-		start, end = end, startOf(w.nextDate(first), zone)
+		first = w.dateAfter(first, 1)
+		start, end = end, startOf(w.dateAfter(first, 1), zone)
+	}
+	for t.Before(start) {
+		first = w.dateAfter(first, -1)
+		start, end = startOf(first, zone), start
 	}
 	return start, end, nil
 }
@@ -126,34 +131,44 @@ func (w Window) firstDate(t time.Time) (time.Time, error) {
 	return time.Date(y, m, d, 0, 0, 0, 0, time.UTC), nil
 }
 
-func (w Window) nextDate(first time.Time) time.Time {
+// dateAfter is the first date of the window n windows after that of first.
+func (w Window) dateAfter(first time.Time, n int) time.Time {
 	switch w.Calendar {
 	case Week:
-		return first.AddDate(0, 0, 7)
+		return first.AddDate(0, 0, 7*n)
 	case Month:
-		return first.AddDate(0, 1, 0)
+		return first.AddDate(0, n, 0)
 	case Year:
-		return first.AddDate(1, 0, 0)
+		return first.AddDate(n, 0, 0)
 	default:
-		return first.AddDate(0, 0, 1)
+		return first.AddDate(0, 0, n)
 	}
 }
 
-// startOf returns the first instant in a zone whose local time is at or after midnight of date.
-// time.Date does not promise that where the clocks change at midnight: then it may return an
-// instant of the day before, or the second of two midnights.
+// startOf returns the first instant in a zone whose local time is at or after midnight of date, which
+// is given as midnight UTC.
 func startOf(date time.Time, zone *time.Location) time.Time {
-	at := date.Add(-36 * time.Hour).In(zone) // no zone is that far from UTC
-	for {
-		_, until := at.ZoneBounds()
-		_, offset := at.Zone()
-		midnight := date.Add(-time.Duration(offset) * time.Second)
-		if midnight.Before(at) {
-			midnight = at // skipped by the change with which this period begins
-		}
-		if until.IsZero() || midnight.Before(until) {
-			return midnight.UTC()
-		}
-		at = until
+	guess := time.Date(date.Year(), date.Month(), date.Day(), 0, 0, 0, 0, zone).UTC()
+	offset := offsetAt(guess, zone)
+	if guess.Add(offset).Equal(date) && offset == offsetAt(guess.Add(-3*time.Hour), zone) && offset == offsetAt(guess.Add(3*time.Hour), zone) {
+		return guess
 	}
+	// The clocks change around midnight: time.Date may then return an instant of the day before, or
+	// the second of two midnights. (Time.ZoneBounds is of no use: on the last day of a leap year it
+	// returns an end that is past.) No zone is 16 hours from UTC.
+	at := date.Add(-16 * time.Hour)
+	const step = 15 * time.Minute
+	for at.Add(step).Add(offsetAt(at.Add(step), zone)).Before(date) {
+		at = at.Add(step)
+	}
+	seconds := sort.Search(int(step/time.Second), func(n int) bool {
+		t := at.Add(time.Duration(n) * time.Second)
+		return !t.Add(offsetAt(t, zone)).Before(date)
+	})
+	return at.Add(time.Duration(seconds) * time.Second)
+}
+
+func offsetAt(t time.Time, zone *time.Location) time.Duration {
+	_, seconds := t.In(zone).Zone()
+	return time.Duration(seconds) * time.Second
 }

@@ -24,6 +24,8 @@ func TestWindowBounds(t *testing.T) {
 		{"a week from Monday", "2026-04-10T12:00:00Z", "2026-04-06T00:00:00Z", "2026-04-13T00:00:00Z", Window{Calendar: Week, WeekStart: time.Monday}},
 		{"the last of a month", "2026-01-31T23:59:59Z", "2026-01-01T00:00:00Z", "2026-02-01T00:00:00Z", Window{Calendar: Month}},
 		{"a leap February", "2028-02-29T00:00:00Z", "2028-02-01T00:00:00Z", "2028-03-01T00:00:00Z", Window{Calendar: Month}},
+		{"the last of a leap year", "2048-12-31T12:00:00Z", "2048-12-30T23:00:00Z", "2048-12-31T23:00:00Z", Window{Calendar: Day, Zone: "Europe/Amsterdam"}},
+		{"clocks go back a minute after midnight", "2010-11-07T02:30:30Z", "2010-11-07T02:30:00Z", "2010-11-08T03:30:00Z", Window{Calendar: Day, Zone: "America/St_Johns"}},
 		{"a year", "2026-12-31T23:30:00Z", "2026-12-31T23:00:00Z", "2027-12-31T23:00:00Z", Window{Calendar: Year, Zone: "Europe/Amsterdam"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
