@@ -66,6 +66,9 @@ type query struct {
 // answer is the variable that queries bind.
 const answer = ast.Var("answer")
 
+// Check compiles one file by itself, whoever owns it. The policy is nil if it has errors.
+func Check(f File) (*Policy, compiler.Diagnostics) { return compileFile(f) }
+
 // compileFile compiles one file by itself. The policy is nil if it has errors.
 func compileFile(f File) (*Policy, compiler.Diagnostics) {
 	if len(f.Text) > compiler.MaxFile {

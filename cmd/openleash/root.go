@@ -42,7 +42,7 @@ A setting is a flag, else a variable OPENLEASH_*, else a key of the configuratio
 		commands []*cobra.Command
 	}{
 		{"Set up and run", []*cobra.Command{wizardCommand(a), initCommand(a), startCommand(a, all), healthCommand(a), demoCommand(a), configCommand(a, all)}},
-		{"Policies", []*cobra.Command{policyCommand(a), playgroundCommand(a), bundleCommand(a), budgetCommand(a)}},
+		{"Policies", []*cobra.Command{policyCommand(a), testCommand(a), playgroundCommand(a), bundleCommand(a), budgetCommand(a)}},
 		{"Owners, agents and approvals", []*cobra.Command{ownerCommand(a), agentCommand(a), approvalCommand(a), draftCommand(a)}},
 		{"Proofs and records", []*cobra.Command{verifyCommand(a), auditCommand(a), keysCommand(a), importCommand(a)}},
 		{"About the program", []*cobra.Command{benchCommand(a), docsCommand(a), manCommand(), versionCommand(a)}},

@@ -1,20 +1,28 @@
-// Package policytest runs the tests of policies: tables in *_test.yaml and Rego in *_test.rego, against
-// the compiled policies, without a server.
+// Package policytest runs the tests of policies: tables in *_test.yaml, and tests in Rego in
+// *_test.rego. It needs no server.
 //
-// Run finds the tests below the paths it is given, compiles the policies that they name, asks each
-// what it asks, and reports what passed, what failed and why, and which lines of the policies were
-// evaluated. A policy that does not compile is told apart from a test that fails: Report.ExitCode is 2
-// for the one and 1 for the other.
+// # Tables
 //
-// # What it promises
+// A table names policy files, relative to itself, in the order in which they apply, and lists actions
+// with what is to be decided of each. What an action leaves out is filled with what every request has:
+// an id, a type, a time, its agent and owner, an empty payload. Without an agent, the test is made by one
+// to whom all the policies apply; with one, the policies bind as in a server, and a table that lists
+// them in another order fails. Budgets are as the table seeds them, and are charged as a server would.
 //
-// A table is decided by the same engine that decides requests, so a test that passes says what the
-// server would answer. Budgets are seeded by the test and checked as the server would, with nothing
-// recorded. The same *_test.rego passes under "opa test" on what rego.WriteModules writes.
+// # Tests in Rego
+//
+// A file is run by OPA's own test runner beside the policies of its folder, compiled, of which
+// data.openleash.policy.<id>.decision is what is asked. `opa test` runs the same file on the output of
+// `openleash policy compile -o DIR`.
+//
+// # Coverage
+//
+// Lines count: those of rules, and those of conditions and constraints. A rule is covered if it decided
+// a test, or matched in a test in Rego; a condition, if it was evaluated. In policies written in Rego,
+// lines are counted as OPA does.
 //
 // # Why
 //
-// Coverage comes from the locations of the compiled modules, which are YAML positions, so that a rule
-// that no test reaches is named by its line in the owner's own file, and no second model of the language
-// is needed to count it.
+// A table is decided by the engine that decides in a server (rego.Layers), and budgets refuse by the same
+// functions. A test runner with an evaluator of its own would test itself.
 package policytest
