@@ -196,3 +196,52 @@ func TestRevertUndoesApply(t *testing.T) {
 		}
 	})
 }
+
+// A charge at a time that the account has forgotten does not fit, however the clock got there.
+func TestForgottenTimesAreFull(t *testing.T) {
+	noon := time.Date(2026, 4, 10, 12, 0, 0, 0, time.UTC)
+	for _, c := range []struct {
+		name    string
+		fill    func(l *Ledger)
+		window  Window
+		at      time.Time
+		refused bool
+	}{
+		{"fifty days ago", func(l *Ledger) {
+			for i := range 51 {
+				charged(l, uint64(i), testBudget(100, Window{Calendar: Day}), 1, noon.AddDate(0, 0, i))
+			}
+		}, Window{Calendar: Day}, noon, true},
+		{"thirty days ago", func(l *Ledger) {
+			for i := range 51 {
+				charged(l, uint64(i), testBudget(100, Window{Calendar: Day}), 1, noon.AddDate(0, 0, i))
+			}
+		}, Window{Calendar: Day}, noon.AddDate(0, 0, 20), false},
+		{"three sliding windows and thousands of charges ago", func(l *Ledger) {
+			for i := range 4000 {
+				charged(l, uint64(i), testBudget(1e6, Window{Sliding: time.Hour}), 1, noon.Add(time.Duration(i)*3*time.Second))
+			}
+		}, Window{Sliding: time.Hour}, noon, true},
+		{"one sliding window and thousands of charges ago", func(l *Ledger) {
+			for i := range 4000 {
+				charged(l, uint64(i), testBudget(1e6, Window{Sliding: time.Hour}), 1, noon.Add(time.Duration(i)*3*time.Second))
+			}
+		}, Window{Sliding: time.Hour}, noon.Add(4000*3*time.Second - 50*time.Minute), false},
+		{"before the window was edited", func(l *Ledger) {
+			charged(l, 1, testBudget(1e6, Window{Calendar: Day}), 1, noon)
+			charged(l, 2, testBudget(1e6, Window{Calendar: Week}), 1, noon)
+		}, Window{Calendar: Week}, noon.AddDate(0, 0, -7), true},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			l := NewLedger()
+			c.fill(l)
+			b := testBudget(1e6, c.window)
+			if err := l.Check([]Charge{{Budget: b, Amount: 1}}, c.at); (err != nil) != c.refused {
+				t.Errorf("got %v", err)
+			}
+			if st := l.State(b, c.at); (st.Remaining == 0) != c.refused {
+				t.Errorf("%+v", st)
+			}
+		})
+	}
+}

@@ -11,7 +11,9 @@
 //	lock                         says which process owns the folder
 //
 // It promises that what returned without an error is on disk, and that what returned
-// store.ErrUnavailable did not happen; after kill -9 at any moment as well. While the disk is full or
+// store.ErrUnavailable did not happen; after kill -9 at any moment as well. (One case nobody can
+// decide: the disk takes a line, refuses to sync it and to cut it off again, and then the process
+// dies. The line may be there at the next start: charged, and never answered with a yes.) While the disk is full or
 // read-only nothing is recorded, charged or consumed, and it goes on by itself when there is room.
 //
 // It refuses to open a folder that another process owns, that holds a record it cannot read, or whose

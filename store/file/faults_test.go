@@ -183,7 +183,7 @@ func TestLogFailures(t *testing.T) {
 			if err := s.Append(ctx, store.Entry{Type: store.OwnerUpdated}); err != nil {
 				t.Fatal(err)
 			}
-			mustVerify(t, dir) // nothing is left behind the one line
+			mustVerify(t, dir)  // nothing is left behind the one line
 			for i := range 20 { // the same requests again
 				if _, err := s.Record(ctx, decision(100+i, c.now), []store.Charge{{Budget: b, Amount: 5}}); err != nil {
 					t.Fatal(err)
@@ -263,7 +263,10 @@ func TestUpdateCutOffAnywhere(t *testing.T) {
 		_ = s.Close() // the lock goes; nothing else can
 		s = openStore(t, dir, Options{})
 		n := happened(t, s)
-		if done == nil && n != all || done != nil && n != 0 {
+		// What was written whole, but neither made durable nor cut off before the machine went down,
+		// may still be there: nobody can know. Nothing else that was refused is.
+		unknown := done != nil && contains(done.Error(), "cutting off a failed write")
+		if done == nil && n != all || done != nil && n != 0 && (n != all || !unknown) {
 			t.Errorf("cut at step %d: %v, and %d of %d parts after a restart", cut, done, n, all)
 		}
 		mustVerify(t, dir)
