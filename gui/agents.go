@@ -1,6 +1,7 @@
 package gui
 
 import (
+	"html/template"
 	"net/http"
 	"strings"
 
@@ -187,7 +188,7 @@ type inviteView struct {
 	Groups  string
 	Replace string
 	Grant   *leash.InviteGrant
-	QR      string // data URL of a PNG
+	QR      template.URL // data URL of a PNG
 	Command string
 }
 

@@ -15,6 +15,7 @@ type entryView struct {
 	Note  string
 	Kind  string // of its pill: good, bad, ask or empty
 	Word  string
+	Day   string // set on the first entry of a day, where days are shown
 }
 
 // eventNames say what an event type means.
@@ -41,7 +42,7 @@ func describe(e store.Entry) entryView {
 		a := readAction(e.Action)
 		v.Title = d.ActionType
 		v.Note = join(e.AgentID, a.Amount, a.To)
-		v.Kind, v.Word = pills[string(d.Result)][0], pills[string(d.Result)][2]
+		v.Kind, v.Word = pills[string(d.Result)][0], pills[string(d.Result)][1]
 		return v
 	}
 	var data struct {

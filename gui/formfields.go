@@ -12,6 +12,7 @@ type formField struct {
 	Path    []string
 	Label   string
 	Hint    string
+	Example string
 	Kind    string // text, area, number, list, choice
 	Choices []choice
 	Wide    bool
@@ -29,17 +30,17 @@ func at2(path string) []string { return strings.Split(path, ".") }
 var ruleFields = []formField{
 	{Path: at2("effect"), Label: "Then", Kind: "choice", Choices: []choice{{"allow", "Allow it"}, {"require_approval", "Ask me"},
 		{"require_step_up", "Ask me for a code"}, {"require_deposit", "Ask me for a deposit"}, {"deny", "Deny it"}}},
-	{Path: at2("action"), Label: "When the agent asks for", Kind: "list", Hint: "purchase is exactly that; purchase.* is everything below it; * is anything. Separate by commas."},
-	{Path: at2("description"), Label: "In your words", Kind: "text", Wide: true, Hint: "You read this when the rule asks you."},
+	{Path: at2("action"), Label: "When the agent asks for", Kind: "list", Example: "purchase.*, booking.train", Hint: "purchase.* is everything below purchase, * is anything."},
+	{Path: at2("description"), Label: "In your words", Kind: "text", Wide: true, Example: "You read this when the rule asks you."},
 	{Path: at2("constraints.amount_min"), Label: "Amount from", Kind: "number", Hint: "In minor units: 5000 is 50.00."},
 	{Path: at2("constraints.amount_max"), Label: "Amount up to", Kind: "number", Hint: "In minor units: 5000 is 50.00."},
-	{Path: at2("constraints.currency"), Label: "Currencies", Kind: "list", Hint: "USD, EUR"},
-	{Path: at2("constraints.merchant_domain"), Label: "Only these shops", Kind: "list", Hint: "shop.example, *.shop.example"},
+	{Path: at2("constraints.currency"), Label: "Currencies", Kind: "list", Example: "USD, EUR"},
+	{Path: at2("constraints.merchant_domain"), Label: "Only these shops", Kind: "list", Example: "shop.example, *.shop.example"},
 	{Path: at2("constraints.allowed_domains"), Label: "Only these domains", Kind: "list", More: true},
 	{Path: at2("constraints.blocked_domains"), Label: "Not these domains", Kind: "list", More: true},
-	{Path: at2("constraints.schedule.days"), Label: "On these days", Kind: "list", More: true, Hint: "mon, tue, wed, thu, fri, sat, sun"},
-	{Path: at2("constraints.schedule.hours"), Label: "Between", Kind: "text", More: true, Hint: "09:00-17:00"},
-	{Path: at2("constraints.schedule.timezone"), Label: "In the time zone", Kind: "text", More: true, Hint: "Europe/Amsterdam"},
+	{Path: at2("constraints.schedule.days"), Label: "On these days", Kind: "list", More: true, Example: "mon, tue, wed, thu, fri, sat, sun"},
+	{Path: at2("constraints.schedule.hours"), Label: "Between", Kind: "text", More: true, Example: "09:00-17:00"},
+	{Path: at2("constraints.schedule.timezone"), Label: "In the time zone", Kind: "text", More: true, Example: "Europe/Amsterdam"},
 	{Path: at2("requirements.min_assurance_level"), Label: "Identity must be sure", Kind: "choice", More: true, Choices: []choice{{"", "As it is"}, {"LOW", "Low"}, {"SUBSTANTIAL", "Substantial: a code"}, {"HIGH", "High"}}},
 	{Path: at2("proof.ttl_seconds"), Label: "Proof lives, in seconds", Kind: "number", More: true, Hint: "Up to 3600; the server’s default is 120."},
 	{Path: at2("id"), Label: "Id", Kind: "text", More: true, Hint: "How the log names this rule."},
@@ -47,18 +48,18 @@ var ruleFields = []formField{
 
 // budgetFields are what the form shows of a budget.
 var budgetFields = []formField{
-	{Path: at2("id"), Label: "Name", Kind: "text", Hint: "daily_spend"},
+	{Path: at2("id"), Label: "Name", Kind: "text", Example: "daily_spend"},
 	{Path: at2("limit"), Label: "Limit", Kind: "number", Hint: "In minor units: 50000 is 500.00; or a number of actions."},
 	{Path: at2("measure"), Label: "Counts", Kind: "choice", Choices: []choice{{"", "Money"}, {"amount", "Money"}, {"count", "Actions"}}},
-	{Path: at2("currency"), Label: "Currency", Kind: "text", Hint: "USD; not for actions."},
+	{Path: at2("currency"), Label: "Currency", Kind: "text", Example: "USD"},
 	{Path: at2("window"), Label: "In each", Kind: "text", Hint: "day, week, month, year, lifetime, or a stretch such as 90m, 24h, 30d."},
 	{Path: at2("per"), Label: "For", Kind: "choice", Choices: []choice{{"", "Each agent"}, {"agent", "Each agent"}, {"group", "Each group"}, {"owner", "All agents together"}}},
-	{Path: at2("actions"), Label: "Which actions it counts", Kind: "list", Hint: "purchase.*; everything if empty."},
+	{Path: at2("actions"), Label: "Which actions it counts", Kind: "list", Example: "everything"},
 	{Path: at2("on_exceed"), Label: "When it is used up", Kind: "choice", Choices: []choice{{"", "Deny"}, {"deny", "Deny"}, {"require_approval", "Ask me"}}},
-	{Path: at2("alert_at"), Label: "Tell me at, percent", Kind: "list", More: true, Hint: "80, 100"},
-	{Path: at2("timezone"), Label: "Time zone", Kind: "text", More: true, Hint: "Europe/Amsterdam"},
-	{Path: at2("week_starts"), Label: "A week starts on", Kind: "text", More: true, Hint: "monday"},
-	{Path: at2("amount"), Label: "Where the amount stands", Kind: "text", More: true, Hint: "$.payload.amount_minor"},
+	{Path: at2("alert_at"), Label: "Tell me at, percent", Kind: "list", More: true, Example: "80, 100"},
+	{Path: at2("timezone"), Label: "Time zone", Kind: "text", More: true, Example: "Europe/Amsterdam"},
+	{Path: at2("week_starts"), Label: "A week starts on", Kind: "text", More: true, Example: "monday"},
+	{Path: at2("amount"), Label: "Where the amount stands", Kind: "text", More: true, Example: "$.payload.amount_minor"},
 }
 
 // read says what a field holds. shown is false if the form cannot say it.

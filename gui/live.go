@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"slices"
 	"sync"
 	"time"
 
@@ -109,12 +110,19 @@ func (v *visit) follow(ctx context.Context, after uint64) <-chan store.Entry {
 	return out
 }
 
+// gather is how long a burst of changes is gathered before pages are told to read anew.
+const gather = 150 * time.Millisecond
+
+// pump tells of changes, a burst at a time and of each topic once.
 func (v *visit) pump(entries <-chan store.Entry) {
 	beat := time.NewTicker(heartbeat)
 	defer beat.Stop()
 	if v.send("retry: 3000\n\n") != nil {
 		return
 	}
+	var due <-chan time.Time
+	var topic []string
+	latest := map[string]store.Entry{}
 	for {
 		select {
 		case <-beat.C:
@@ -129,10 +137,21 @@ func (v *visit) pump(entries <-chan store.Entry) {
 			if !more {
 				return
 			}
-			data, err := json.Marshal(v.changeOf(e))
-			if err != nil || v.send(fmt.Sprintf("event: change\ndata: %s\n\n", data)) != nil {
-				return
+			if len(topic) == 0 {
+				due = time.After(gather)
 			}
+			if t := topics[e.Type]; !slices.Contains(topic, t) {
+				topic = append(topic, t)
+			}
+			latest[topics[e.Type]] = e
+		case <-due:
+			for _, t := range topic {
+				data, err := json.Marshal(v.changeOf(latest[t]))
+				if err != nil || v.send(fmt.Sprintf("event: change\ndata: %s\n\n", data)) != nil {
+					return
+				}
+			}
+			topic, due = nil, nil
 		}
 	}
 }

@@ -86,6 +86,7 @@ func logList(v *visit) error {
 	for _, e := range page.Items {
 		out.Items = append(out.Items, describe(e))
 	}
+	markDays(out.Items, v.now)
 	if page.NextCursor != "" {
 		next := out.Filter.Query()
 		next.Set("cursor", page.NextCursor)
@@ -107,6 +108,24 @@ func logList(v *visit) error {
 		out.Status = &status
 	}
 	return v.render(http.StatusOK, "log", "Log", out)
+}
+
+// markDays puts the day over the first entry of each.
+func markDays(items []entryView, now time.Time) {
+	last := ""
+	for i := range items {
+		name := items[i].Time.UTC().Format("Monday, 2 January 2006")
+		if name == last {
+			continue
+		}
+		last, items[i].Day = name, name
+		switch now.UTC().Truncate(24 * time.Hour).Sub(items[i].Time.UTC().Truncate(24 * time.Hour)) {
+		case 0:
+			items[i].Day = "Today"
+		case 24 * time.Hour:
+			items[i].Day = "Yesterday"
+		}
+	}
 }
 
 // logEntryView is one entry in full.

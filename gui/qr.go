@@ -3,15 +3,16 @@ package gui
 import (
 	"encoding/base64"
 	"fmt"
+	"html/template"
 
 	"github.com/skip2/go-qrcode"
 )
 
 // qrCode draws text as a QR code (ISO/IEC 18004), four pixels a module, as the data URL of a PNG.
-func qrCode(text string) (string, error) {
+func qrCode(text string) (template.URL, error) {
 	png, err := qrcode.Encode(text, qrcode.Medium, -4)
 	if err != nil {
 		return "", fmt.Errorf("drawing a QR code: %w", err)
 	}
-	return "data:image/png;base64," + base64.StdEncoding.EncodeToString(png), nil
+	return template.URL("data:image/png;base64," + base64.StdEncoding.EncodeToString(png)), nil
 }

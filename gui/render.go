@@ -116,6 +116,7 @@ func functions(a *assets) template.FuncMap {
 		"json":     indented,
 		"join":     strings.Join,
 		"deref":    func(s *string) string { return *s },
+		"clock":    func(t time.Time) template.HTML { return timeTag(t, t.UTC().Format("15:04:05")) },
 		"once":     once,
 		"row":      func(i int, r conditionRow, ops []choice) conditionView { return conditionView{i, r, ops} },
 		"emptyRow": func() conditionRow { return conditionRow{} },
@@ -155,29 +156,29 @@ func timeTag(t time.Time, text string) template.HTML {
 }
 
 // pills are the words and colours of results and statuses.
-var pills = map[string][3]string{ // kind, icon, word
-	"ALLOW":            {"good", "check", "Allowed"},
-	"DENY":             {"bad", "x", "Denied"},
-	"REQUIRE_APPROVAL": {"ask", "hand", "Asks you"},
-	"REQUIRE_STEP_UP":  {"ask", "lock", "Asks for a code"},
-	"REQUIRE_DEPOSIT":  {"ask", "wallet", "Asks for a deposit"},
-	"PENDING":          {"ask", "clock", "Waiting"},
-	"APPROVED":         {"good", "check", "Approved"},
-	"DENIED":           {"bad", "x", "Denied"},
-	"EXPIRED":          {"", "clock", "Expired"},
-	"CONSUMED":         {"good", "circle-check", "Approved and used"},
-	"ACTIVE":           {"good", "check", "Active"},
-	"REVOKED":          {"bad", "x", "Revoked"},
-	"REDEEMED":         {"good", "check", "Used"},
+var pills = map[string][2]string{ // kind, word
+	"ALLOW":            {"good", "Allowed"},
+	"DENY":             {"bad", "Denied"},
+	"REQUIRE_APPROVAL": {"ask", "Asks you"},
+	"REQUIRE_STEP_UP":  {"ask", "Asks for a code"},
+	"REQUIRE_DEPOSIT":  {"ask", "Asks for a deposit"},
+	"PENDING":          {"ask", "Waiting"},
+	"APPROVED":         {"good", "Approved"},
+	"DENIED":           {"bad", "Denied"},
+	"EXPIRED":          {"", "Expired"},
+	"CONSUMED":         {"good", "Approved and used"},
+	"ACTIVE":           {"good", "Active"},
+	"REVOKED":          {"bad", "Revoked"},
+	"REDEEMED":         {"good", "Used"},
 }
 
-// spriteURL is set by newAssets' caller; a pill is drawn without an icon where there is none.
+// pill draws a result or a status.
 func pill(s string) template.HTML {
 	p, ok := pills[s]
 	if !ok {
 		return template.HTML(`<span class="pill">` + template.HTMLEscapeString(short(s)) + `</span>`)
 	}
-	return template.HTML(`<span class="pill ` + p[0] + `">` + p[2] + `</span>`)
+	return template.HTML(`<span class="pill ` + p[0] + `">` + p[1] + `</span>`)
 }
 
 // tone is the class of a sentence that says what a policy does.

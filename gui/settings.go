@@ -1,6 +1,7 @@
 package gui
 
 import (
+	"html/template"
 	"net/http"
 	"time"
 
@@ -90,7 +91,7 @@ type totpView struct {
 	Profile leash.OwnerProfile
 	Secret  string // while it is being set up
 	URL     string
-	QR      string
+	QR      template.URL
 	Codes   []string // recovery codes, shown once
 	Problem string
 }

@@ -310,3 +310,5 @@ func (p *tab) picture(name string) {
 		}
 	}
 }
+
+func quoteFloat(f float64) string { return fmt.Sprintf("%f", f) }

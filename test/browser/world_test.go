@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http/httptest"
+	"net/url"
 	"os"
 	"path/filepath"
 	"sync/atomic"
@@ -119,6 +120,18 @@ func (w *world) agent(id string, groups ...string) *bot {
 		AgentID: id, PublicKeyB64: proof.EncodePublicKeyB64(public)})
 	w.must(err)
 	return &bot{w, id, private}
+}
+
+// redeem joins with an invite link, as an agent does that was handed it.
+func (w *world) redeem(link, id string) {
+	w.Helper()
+	u, err := url.Parse(link)
+	w.must(err)
+	public, _, err := ed25519.GenerateKey(rand.Reader)
+	w.must(err)
+	_, err = w.RedeemInvite(w.Context(), leash.RedeemInput{InviteID: u.Query().Get("invite_id"), InviteToken: u.Query().Get("invite_token"),
+		AgentID: id, PublicKeyB64: proof.EncodePublicKeyB64(public)})
+	w.must(err)
 }
 
 // knocks registers an agent that has no invite.
