@@ -16,7 +16,7 @@ const (
 	defaultPage = 50
 	maxPage     = 500
 	chunk       = 2048     // index records read at once
-	maxScan     = 32 << 20 // bytes of lines read; then the page ends, with a cursor to go on from
+	maxScan     = 12 << 20 // bytes of lines read; then the page ends, with a cursor to go on from
 )
 
 // Audit reads a page of the log, newest first. A page may be short, or empty, and still have a

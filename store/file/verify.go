@@ -2,6 +2,7 @@ package file
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"crypto/ed25519"
 	"crypto/x509"
@@ -214,6 +215,9 @@ func (v *verification) line(line []byte) error {
 
 // inside checks what an entry says about the chain or about itself.
 func (v *verification) inside(line []byte) error {
+	if !bytes.Contains(line, []byte(`"redacted":`)) && !bytes.Contains(line, []byte(`"CHECKPOINT"`)) {
+		return nil // spares decoding all but a few
+	}
 	e, err := store.DecodeLine(line)
 	if err != nil {
 		return fmt.Errorf("%w: %w", store.ErrBroken, err)
