@@ -12,7 +12,7 @@ import (
 	"github.com/openleash/openleash-go/store"
 )
 
-func newKey(t *testing.T) (string, ed25519.PrivateKey) {
+func newKey(t testing.TB) (string, ed25519.PrivateKey) {
 	t.Helper()
 	public, private, err := ed25519.GenerateKey(rand.Reader)
 	must(t, err)

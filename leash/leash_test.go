@@ -45,7 +45,7 @@ func (c *clock) Step(d time.Duration) {
 
 // world is a service with one owner, on a folder that a test can open again.
 type world struct {
-	t     *testing.T
+	t     testing.TB
 	dir   string
 	clock *clock
 	store *file.Store
@@ -53,7 +53,7 @@ type world struct {
 	owner leash.Caller
 }
 
-func newWorld(t *testing.T) *world {
+func newWorld(t testing.TB) *world {
 	t.Helper()
 	w := &world{t: t, dir: t.TempDir(), clock: &clock{now: time.Date(2026, 4, 10, 12, 0, 0, 0, time.UTC)}}
 	w.open()
@@ -170,7 +170,7 @@ func (b *bot) requested(action string) leash.AgentApproval {
 	return req
 }
 
-func must(t *testing.T, err error) {
+func must(t testing.TB, err error) {
 	t.Helper()
 	if err != nil {
 		t.Fatal(err)

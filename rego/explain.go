@@ -98,7 +98,7 @@ func lookup(v ast.Value, path compiler.Path) ast.Value {
 		switch s := segment.(type) {
 		case string:
 			if o, ok := v.(ast.Object); ok {
-				next = o.Get(ast.StringTerm(s))
+				next = o.Get(ast.InternedTerm(s))
 			}
 		case int:
 			if a, ok := v.(*ast.Array); ok && s < a.Len() {
