@@ -42,7 +42,7 @@ func (s *Store) Find(ctx context.Context, kind store.Kind, terms ...string) iter
 
 func (s *Store) find(ctx context.Context, kind store.Kind, overlay map[string]change, terms []string) iter.Seq2[store.Record, error] {
 	return func(yield func(store.Record, error) bool) {
-		found, err := s.select_(kind, terms)
+		found, err := s.lookUp(kind, terms)
 		if err != nil {
 			yield(nil, err)
 			return
@@ -59,7 +59,7 @@ func (s *Store) find(ctx context.Context, kind store.Kind, overlay map[string]ch
 	}
 }
 
-func (s *Store) select_(kind store.Kind, terms []string) ([]store.Record, error) {
+func (s *Store) lookUp(kind store.Kind, terms []string) ([]store.Record, error) {
 	switch {
 	case kind == store.KindPolicy && len(terms) > 0:
 		return nil, nil // policies hold no terms
