@@ -193,6 +193,10 @@ func readSettings(name string, wanted bool, known *pflag.FlagSet) (map[string]fi
 	if err != nil {
 		return nil, fmt.Errorf("reading the configuration: %w", err)
 	}
+	return parseSettings(name, text, known)
+}
+
+func parseSettings(name string, text []byte, known *pflag.FlagSet) (map[string]fileEntry, error) {
 	var doc yaml.Node
 	if err := yaml.Unmarshal(text, &doc); err != nil {
 		return nil, fmt.Errorf("reading the configuration: %s: %w", name, err)
@@ -208,6 +212,9 @@ func readSettings(name string, wanted bool, known *pflag.FlagSet) (map[string]fi
 	for i := 0; i+1 < len(root.Content); i += 2 {
 		key, value := root.Content[i], root.Content[i+1]
 		at := fmt.Sprintf("%s:%d:%d", name, key.Line, key.Column)
+		if key.Kind != yaml.ScalarNode {
+			return nil, fmt.Errorf("reading the configuration: %s: a setting is a word", at)
+		}
 		if known.Lookup(strings.ReplaceAll(key.Value, "_", "-")) == nil || strings.Contains(key.Value, "-") {
 			return nil, advise(fmt.Errorf("reading the configuration: %s: there is no setting %q", at, key.Value),
 				"`openleash config` lists the settings")
