@@ -8,7 +8,7 @@ import (
 
 // Files holds every policy and its test.
 //
-//go:embed *.yaml
+//go:embed *.yaml *.rego
 var Files embed.FS
 
 // Profiles are the names of the policies that set-up offers, the most careful first.
