@@ -29,7 +29,7 @@ func Package(id string) ast.Ref {
 func Compile(p *Policy) (*ast.Module, error) {
 	e := newEmitter(p)
 	for i, rule := range p.Rules {
-		e.rule("match", i, rule, e.body(i, rule))
+		e.rule("match", i, rule, e.body(rule))
 	}
 	e.tables()
 	return e.module()
@@ -40,7 +40,7 @@ func Compile(p *Policy) (*ast.Module, error) {
 func CompileTrace(p *Policy) (*ast.Module, error) {
 	e := newEmitter(p)
 	for i, rule := range p.Rules {
-		e.rule("match", i, rule, e.body(i, rule))
+		e.rule("match", i, rule, e.body(rule))
 		e.rule("pattern", i, rule, nil)
 		e.member("when", i, rule, e.holds(rule, rule.When))
 		e.member("constraints", i, rule, e.holds(rule, rule.Constraints))
@@ -54,14 +54,14 @@ func Format(m *ast.Module) ([]byte, error) {
 	return format.AstWithOpts(m, format.Opts{RegoVersion: ast.RegoV1, IgnoreLocations: true})
 }
 
-// emitter builds one module. At is the position that new nodes get.
+// emitter builds one module. New nodes get the position at.
 type emitter struct {
 	policy  *Policy
 	rules   []*ast.Rule
 	helpers []*ast.Rule
 	at      Position
-	rule_   int // the rule whose helpers are being named
-	named   int // helpers of that rule
+	current string // the id of the rule that is being emitted, for the names of its parts
+	parts   int    // named so far, in the whole module
 }
 
 func newEmitter(p *Policy) *emitter {
@@ -140,8 +140,8 @@ func (e *emitter) action(pattern string) *ast.Expr {
 }
 
 // body is what must hold beside the action.
-func (e *emitter) body(i int, rule Rule) []*ast.Expr {
-	e.rule_, e.named = i, 0
+func (e *emitter) body(rule Rule) []*ast.Expr {
+	e.current = rule.ID
 	return append(e.holds(rule, rule.When), e.holds(rule, rule.Constraints)...)
 }
 

@@ -77,7 +77,7 @@ func TestWalkThrough(t *testing.T) {
 	}
 	t.Logf("%s", text)
 	for name, opt := range map[string]func(*rego.Rego){"module": rego.ParsedModule(m), "text": rego.Module("p.rego", string(text))} {
-		for amount, want := range map[any]string{45: "rule_1", 250: "rule_2", 600: "rule_3", "45": "rule_3", nil: "rule_3"} {
+		for amount, want := range map[any]string{45: "rule_1", 250: "rule_2", 600: "rule_3", "45": "rule_3", nil: "rule_3", -45: "rule_3", 99.5: "rule_1"} {
 			payload := map[string]any{}
 			if amount != nil {
 				payload["amount"] = amount

@@ -1,4 +1,329 @@
 package compiler
 
-// Describe says in plain words what a policy does, one sentence each.
-func Describe(p *Policy) []string { return nil }
+import (
+	"encoding/json"
+	"fmt"
+	"math/big"
+	"slices"
+	"strings"
+	"time"
+)
+
+// Describe says in plain words what a policy does, one sentence for each rule and budget, such as
+// "Allows purchases under 100." It is made from the checked policy, so it says what is in force.
+func Describe(p *Policy) []string {
+	var out []string
+	for _, rule := range p.Rules {
+		out = append(out, DescribeRule(rule))
+	}
+	for _, b := range p.Budgets {
+		out = append(out, describeBudget(b))
+	}
+	switch {
+	case p.Guardrail:
+		out = append(out, "Stands above all other policies: it can only make them stricter.")
+	case p.Default == DefaultAllow:
+		out = append(out, "Allows everything else.")
+	case p.Default == DefaultRequireApproval:
+		out = append(out, "Asks you about everything else.")
+	case p.Default == DefaultPassthrough:
+		out = append(out, "Leaves everything else to other policies.")
+	default:
+		out = append(out, "Denies everything else.")
+	}
+	if !p.Enabled {
+		out = append(out, "Is switched off.")
+	}
+	return out
+}
+
+// DescribeRule says in plain words what one rule does.
+func DescribeRule(rule Rule) string {
+	var b strings.Builder
+	b.WriteString(verb(rule))
+	b.WriteByte(' ')
+	b.WriteString(actionsInWords(rule.Actions))
+	var parts []string
+	for _, e := range []Expr{rule.When, rule.Constraints} {
+		if e != nil {
+			parts = append(parts, conjuncts(e)...)
+		}
+	}
+	if s := joinRange(parts); s != "" {
+		b.WriteByte(' ')
+		b.WriteString(s)
+	}
+	if extra := asks(rule); extra != "" {
+		b.WriteString(", " + extra)
+	}
+	if rule.Effect == Deny && len(parts) > 0 {
+		b.WriteString(", or where that cannot be told")
+	}
+	b.WriteByte('.')
+	return b.String()
+}
+
+func verb(rule Rule) string {
+	switch {
+	case rule.Effect == Deny:
+		return "Denies"
+	case owes(rule, HumanApproval):
+		return "Asks you about"
+	case owes(rule, StepUpAuth):
+		return "Asks for your authenticator code for"
+	case owes(rule, Deposit):
+		return "Asks for a deposit for"
+	}
+	return "Allows"
+}
+
+func owes(rule Rule, typ string) bool {
+	return slices.ContainsFunc(rule.Obligations, func(o Obligation) bool { return o.Type == typ })
+}
+
+// asks names what else a rule asks for, beyond its verb.
+func asks(rule Rule) string {
+	var out []string
+	if owes(rule, HumanApproval) && owes(rule, StepUpAuth) {
+		out = append(out, "with your authenticator code")
+	}
+	if owes(rule, Deposit) && (owes(rule, HumanApproval) || owes(rule, StepUpAuth)) {
+		out = append(out, "with a deposit")
+	}
+	if rule.MinAssurance != "" {
+		out = append(out, "with assurance "+strings.ToLower(rule.MinAssurance)+" or higher")
+	}
+	if owes(rule, CounterpartyAttestation) {
+		out = append(out, "with an attestation of the other side")
+	}
+	if rule.Effect == Allow && !rule.Proof.Required {
+		out = append(out, "without a proof")
+	}
+	return strings.Join(out, " and ")
+}
+
+func actionsInWords(patterns []string) string {
+	words := make([]string, len(patterns))
+	for i, p := range patterns {
+		name, all := strings.CutSuffix(p, ".*")
+		switch {
+		case p == "*":
+			words[i] = "everything"
+		case all && !strings.Contains(name, "."):
+			words[i] = plural(name)
+		case all:
+			words[i] = "all of " + name
+		default:
+			words[i] = p
+		}
+	}
+	return list(words, "and")
+}
+
+// plural of an English word, good enough for the names of actions.
+func plural(s string) string {
+	s = strings.ReplaceAll(s, "_", " ")
+	switch {
+	case strings.HasSuffix(s, "s"), strings.HasSuffix(s, "ing"), strings.HasSuffix(s, "communication"):
+		return s
+	case strings.HasSuffix(s, "y") && len(s) > 1 && !strings.ContainsRune("aeiou", rune(s[len(s)-2])):
+		return s[:len(s)-1] + "ies"
+	}
+	return s + "s"
+}
+
+// list joins words as people do: a, b and c.
+func list(words []string, and string) string {
+	if len(words) < 2 {
+		return strings.Join(words, "")
+	}
+	return strings.Join(words[:len(words)-1], ", ") + " " + and + " " + words[len(words)-1]
+}
+
+// conjuncts are the parts that must all hold, in words.
+func conjuncts(e Expr) []string {
+	if all, ok := e.(All); ok {
+		var out []string
+		for _, x := range all.Exprs {
+			out = append(out, conjuncts(x)...)
+		}
+		return out
+	}
+	return []string{inWords(e, false)}
+}
+
+// joinRange joins parts; "from 100" and "to 500" make one range.
+func joinRange(parts []string) string {
+	var out []string
+	for _, p := range parts {
+		if n := len(out); n > 0 && strings.HasPrefix(out[n-1], "from ") && (strings.HasPrefix(p, "up to ") || strings.HasPrefix(p, "under ")) {
+			out[n-1] += " " + strings.Replace(p, "up to ", "to ", 1)
+			continue
+		}
+		out = append(out, p)
+	}
+	return strings.Join(out, ", ")
+}
+
+// inWords says a condition; negated says that it must not hold.
+func inWords(e Expr, negated bool) string {
+	switch e := e.(type) {
+	case All:
+		return group(e.Exprs, negated, "and", "or")
+	case Any:
+		return group(e.Exprs, negated, "or", "and")
+	case Not:
+		return inWords(e.Expr, !negated)
+	case AmountBound:
+		return bound(e.Op, negated, minor(e.Limit))
+	case Domains:
+		return domainsInWords(e, negated)
+	case Schedule:
+		if negated {
+			return "not " + scheduleInWords(e)
+		}
+		return scheduleInWords(e)
+	case Match:
+		return matchInWords(e, negated)
+	}
+	return ""
+}
+
+func group(exprs []Expr, negated bool, word, opposite string) string {
+	if negated {
+		word = opposite
+	}
+	words := make([]string, len(exprs))
+	for i, x := range exprs {
+		words[i] = inWords(x, negated)
+	}
+	return "(" + strings.Join(words, " "+word+" ") + ")"
+}
+
+func matchInWords(m Match, negated bool) string {
+	if o, ok := opposite[m.Op]; ok && negated {
+		m.Op, negated = o, false
+	}
+	name := fieldName(m.Path)
+	values := make([]string, len(m.Values))
+	for i, v := range m.Values {
+		values[i] = literalInWords(v)
+	}
+	switch m.Op {
+	case Lt, Lte, Gt, Gte:
+		if name == "amount" {
+			return bound(m.Op, false, values[0])
+		}
+		return "where " + name + " is " + map[Op]string{Lt: "under", Lte: "at most", Gt: "above", Gte: "at least"}[m.Op] + " " + values[0]
+	case Eq, In:
+		if name == "currency" {
+			return "in " + list(values, "or")
+		}
+		return "where " + name + " is " + list(values, "or")
+	case Neq, Nin:
+		return "where " + name + " is given and is not " + list(values, "or")
+	case Regex:
+		if negated {
+			return "where " + name + " does not look like " + values[0]
+		}
+		return "where " + name + " looks like " + values[0]
+	}
+	if m.Negated != negated {
+		return "where " + name + " is not given"
+	}
+	return "where " + name + " is given"
+}
+
+// bound is a limit on an amount.
+func bound(op Op, negated bool, limit string) string {
+	if negated {
+		op = opposite[op]
+	}
+	return map[Op]string{Lt: "under ", Lte: "up to ", Gt: "above ", Gte: "from "}[op] + limit
+}
+
+// minor writes minor units as people do: 4550 is 45.50.
+func minor(n json.Number) string {
+	r, ok := new(big.Rat).SetString(n.String())
+	if !ok {
+		return n.String()
+	}
+	return r.Quo(r, big.NewRat(100, 1)).FloatString(2)
+}
+
+// fieldName is how people call a field.
+func fieldName(p Path) string {
+	if p[0] == "payload" && len(p) > 1 {
+		p = p[1:]
+	}
+	name := strings.TrimPrefix(p.String(), "$.")
+	return strings.ReplaceAll(name, "_", " ")
+}
+
+func literalInWords(l Literal) string {
+	switch v := l.Value.(type) {
+	case nil:
+		return "null"
+	case string:
+		return v
+	default:
+		return fmt.Sprint(v)
+	}
+}
+
+func domainsInWords(d Domains, negated bool) string {
+	names := slices.Clone(d.Exact)
+	for _, s := range d.Suffixes {
+		names = append(names, "*"+s)
+	}
+	if d.Blocked != negated {
+		return "at any site but " + list(names, "and")
+	}
+	return "at " + list(names, "or")
+}
+
+func scheduleInWords(s Schedule) string {
+	var parts []string
+	if len(s.Days) > 0 {
+		parts = append(parts, "on "+daysInWords(s.Days))
+	}
+	if s.Start != s.End {
+		parts = append(parts, fmt.Sprintf("from %02d:%02d to %02d:%02d", s.Start/60, s.Start%60, s.End/60, s.End%60))
+	}
+	return strings.Join(parts, " ") + " (" + s.Zone + ")"
+}
+
+func daysInWords(days []time.Weekday) string {
+	if slices.Equal(days, []time.Weekday{1, 2, 3, 4, 5}) {
+		return "weekdays"
+	}
+	if slices.Equal(days, []time.Weekday{0, 6}) {
+		return "weekends"
+	}
+	names := make([]string, len(days))
+	for i, d := range days {
+		names[i] = d.String()
+	}
+	return list(names, "and")
+}
+
+func describeBudget(b Budget) string {
+	what := fmt.Sprintf("%d actions", b.Limit)
+	if b.Measure == "amount" {
+		what = minor(json.Number(fmt.Sprint(b.Limit))) + " " + b.Currency
+	}
+	window := map[string]string{"day": "a day", "week": "a week", "month": "a month", "year": "a year", "lifetime": "in all"}[b.Calendar]
+	if b.Sliding != 0 {
+		window = "in any " + b.windowText()
+	}
+	per := map[string]string{"agent": "for each agent", "owner": "for all agents together", "group": "for each group"}[b.Per]
+	over := "denies what goes beyond"
+	if b.OnExceed == "require_approval" {
+		over = "asks you about what goes beyond"
+	}
+	on := ""
+	if !slices.Contains(b.Actions, "*") {
+		on = " on " + actionsInWords(b.Actions)
+	}
+	return fmt.Sprintf("At most %s %s%s, %s; %s.", what, window, on, per, over)
+}

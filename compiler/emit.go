@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"strings"
+	"time"
 
 	"github.com/open-policy-agent/opa/v1/ast"
 	"github.com/open-policy-agent/opa/v1/util"
@@ -73,8 +75,7 @@ func (e *emitter) oneOf(at Position, bodies [][]*ast.Expr) []*ast.Expr {
 
 // helper adds a rule that holds where one of the bodies does, and returns a call of it.
 func (e *emitter) helper(at Position, bodies [][]*ast.Expr) *ast.Expr {
-	e.named++
-	name := ast.Var(fmt.Sprintf("rule_%d_%d", e.rule_, e.named))
+	name := e.name("part")
 	e.at = at
 	for _, body := range bodies {
 		if len(body) > 0 {
@@ -84,6 +85,17 @@ func (e *emitter) helper(at Position, bodies [][]*ast.Expr) *ast.Expr {
 	}
 	e.at = at
 	return e.expr(ast.NewExpr(e.term(name)))
+}
+
+// name is that of a new helper rule: of the rule that it belongs to, and numbered, so that no two are
+// the same. None is a name of the module's own.
+func (e *emitter) name(what string) ast.Var {
+	e.parts++
+	id := strings.ReplaceAll(e.current, "-", "_")
+	if id[0] >= '0' && id[0] <= '9' {
+		id = "_" + id
+	}
+	return ast.Var(fmt.Sprintf("%s_%s_%d", id, what, e.parts))
 }
 
 func (e *emitter) setAt(l *ast.Location) { e.at = Position{l.File, l.Row, l.Col} }
@@ -123,7 +135,27 @@ func (e *emitter) match(m Match, negated bool) [][]*ast.Expr {
 	if negated {
 		m.Op = opposite[m.Op]
 	}
-	return one(e.call(ast.IsNumber, ref), e.call(order[m.Op], ref, e.value(m.Values[0])))
+	return one(append(e.isNumber(ref, m.numberType()), e.call(order[m.Op], ref, e.value(m.Values[0])))...)
+}
+
+// isNumber checks that a field is a number of the given type.
+func (e *emitter) isNumber(ref *ast.Term, typ string) []*ast.Expr {
+	checks := []*ast.Expr{e.call(ast.IsNumber, ref)}
+	if typ != "number" {
+		checks = append(checks, e.call(ast.GreaterThanEq, ref, e.number(0)))
+	}
+	if typ == "amount" {
+		checks = append(checks, e.call(ast.Equal, e.termCall(ast.Floor, ref), ref))
+	}
+	return checks
+}
+
+// isKind checks that a field has the type of a literal.
+func (e *emitter) isKind(ref *ast.Term, m Match, kind string) []*ast.Expr {
+	if kind == "number" {
+		return e.isNumber(ref, m.numberType())
+	}
+	return []*ast.Expr{e.call(typeChecks[kind], ref)}
 }
 
 var order = map[Op]*ast.Builtin{Lt: ast.LessThan, Lte: ast.LessThanEq, Gt: ast.GreaterThan, Gte: ast.GreaterThanEq}
@@ -137,7 +169,7 @@ func (e *emitter) membership(ref *ast.Term, m Match) [][]*ast.Expr {
 	case In:
 		return one(e.call(ast.Member, ref, e.set(m.Values...)))
 	case Neq:
-		return one(e.call(typeChecks[m.Values[0].kind()], ref), e.call(ast.NotEqual, ref, e.value(m.Values[0])))
+		return one(append(e.isKind(ref, m, m.Values[0].kind()), e.call(ast.NotEqual, ref, e.value(m.Values[0])))...)
 	}
 	var kinds []string
 	for _, v := range m.Values {
@@ -149,12 +181,12 @@ func (e *emitter) membership(ref *ast.Term, m Match) [][]*ast.Expr {
 	for i, kind := range kinds {
 		out := e.call(ast.Member, ref, e.set(m.Values...))
 		out.Negated = true
-		bodies[i] = []*ast.Expr{e.call(typeChecks[kind], ref), out}
+		bodies[i] = append(e.isKind(ref, m, kind), out)
 	}
 	return bodies
 }
 
-var typeChecks = map[string]*ast.Builtin{"string": ast.IsString, "number": ast.IsNumber, "boolean": ast.IsBoolean, "null": ast.IsNull}
+var typeChecks = map[string]*ast.Builtin{"string": ast.IsString, "boolean": ast.IsBoolean, "null": ast.IsNull}
 
 // amount compares a whole number of minor units from 0; anything else is unknown.
 func (e *emitter) amount(a AmountBound, negated bool) [][]*ast.Expr {
@@ -163,18 +195,13 @@ func (e *emitter) amount(a AmountBound, negated bool) [][]*ast.Expr {
 		op = opposite[op]
 	}
 	ref := e.field(amountPath)
-	return one(
-		e.call(ast.IsNumber, ref),
-		e.call(ast.GreaterThanEq, ref, e.term(ast.Number("0"))),
-		e.call(ast.Equal, e.termCall(ast.Floor, ref), ref),
-		e.call(order[op], ref, e.term(ast.Number(a.Limit))))
+	return one(append(e.isNumber(ref, "amount"), e.call(order[op], ref, e.term(ast.Number(a.Limit))))...)
 }
 
 // domains: certain where at least one field is given and all that are given fit; certainly not where
 // one that is given does not fit.
 func (e *emitter) domains(d Domains, negated bool) [][]*ast.Expr {
-	e.named++
-	listed := ast.Var(fmt.Sprintf("rule_%d_listed_%d", e.rule_, e.named))
+	listed := e.name("lists")
 	name := e.term(ast.Var("name"))
 	lower := e.termCall(ast.Lower, name)
 	add := func(body *ast.Expr) {
@@ -234,19 +261,13 @@ func (e *emitter) schedule(s Schedule, negated bool) [][]*ast.Expr {
 
 func (e *emitter) times(s Schedule) [][]*ast.Expr {
 	local := ast.ArrayTerm(e.input("now_ns"), e.text(s.Zone))
-	onDay := func(shift int) []*ast.Expr {
+	onDay := func(shift time.Weekday) []*ast.Expr {
 		if len(s.Days) == 0 {
 			return nil
 		}
 		var names []Literal
 		for _, d := range s.Days {
-			names = append(names, Literal{Value: ((d + 7 + 0) % 7).String()})
-		}
-		if shift != 0 {
-			names = names[:0]
-			for _, d := range s.Days {
-				names = append(names, Literal{Value: ((d + 1) % 7).String()})
-			}
+			names = append(names, Literal{Value: ((d + shift) % 7).String()})
 		}
 		return []*ast.Expr{e.call(ast.Member, e.termCall(ast.Weekday, local.Copy()), e.set(names...))}
 	}

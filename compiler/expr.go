@@ -150,7 +150,7 @@ func fieldsOf(exprs []Expr) []FieldRef {
 func (e Match) fieldType() string {
 	switch e.Op {
 	case Lt, Lte, Gt, Gte:
-		return "number"
+		return e.numberType()
 	case Regex:
 		return "string"
 	case Exists:
@@ -162,5 +162,20 @@ func (e Match) fieldType() string {
 			return "any"
 		}
 	}
+	if kind == "number" {
+		return e.numberType()
+	}
 	return kind
+}
+
+// numberType tells fields that name money by what they are called: an amount is never negative, and
+// amount_minor is a whole number of minor units.
+func (e Match) numberType() string {
+	switch e.Path[len(e.Path)-1] {
+	case "amount":
+		return "nonnegative"
+	case "amount_minor":
+		return "amount"
+	}
+	return "number"
 }

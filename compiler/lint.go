@@ -1,4 +1,183 @@
 package compiler
 
+import (
+	"fmt"
+	"reflect"
+	"slices"
+)
+
 // lint warns of what is allowed and probably not meant.
-func lint(p *Policy) Diagnostics { return nil }
+func lint(p *Policy) Diagnostics {
+	var ds Diagnostics
+	warn := func(at Position, code, format string, args ...any) {
+		ds = append(ds, Diagnostic{Code: code, Severity: Warning, Pos: at, Message: fmt.Sprintf(format, args...)})
+	}
+	seen := map[string][]*Rule{} // by action pattern
+	for i := range p.Rules {
+		rule := &p.Rules[i]
+		if before := shadow(seen, rule); before != nil {
+			warn(rule.Pos, "unreachable_rule", "the rule %s can never match: the rule %s, before it, matches whenever this one would", rule.ID, before.ID)
+		}
+		for _, a := range rule.Actions {
+			seen[a] = append(seen[a], rule)
+		}
+		if at, ok := amountWithoutCurrency(rule); ok {
+			warn(at, "amount_without_currency", "the limit holds in every currency alike; add a currency to the rule %s", rule.ID)
+		}
+		for _, at := range agentsOwnWords(rule) {
+			warn(at, "deny_list_of_agents_words", "the agent chooses what stands in this field, so a list of what is denied is easily avoided; list what is allowed")
+		}
+	}
+	return ds
+}
+
+// maxShadows bounds how many earlier rules of one pattern are compared, so that linting stays linear.
+const maxShadows = 16
+
+// shadow finds an earlier rule that matches whenever rule would: its patterns cover all of this one's,
+// and it has no conditions, or the same.
+func shadow(seen map[string][]*Rule, rule *Rule) *Rule {
+	if len(rule.Actions) == 0 {
+		return nil
+	}
+	for _, pattern := range wider(rule.Actions[0]) {
+		earlier := seen[pattern]
+		for _, before := range earlier[:min(len(earlier), maxShadows)] {
+			if covers(before, rule) && weaker(before, rule) {
+				return before
+			}
+		}
+	}
+	return nil
+}
+
+// wider are the patterns that match all that one does.
+func wider(pattern string) []string {
+	if pattern == "*" {
+		return []string{"*"}
+	}
+	name := pattern
+	if n := len(name); n > 2 && name[n-2:] == ".*" {
+		name = name[:n-2]
+		return slices.DeleteFunc(ActionPatterns(name), func(p string) bool { return p == name })
+	}
+	return ActionPatterns(name)
+}
+
+func covers(before, rule *Rule) bool {
+	for _, pattern := range rule.Actions {
+		if !slices.ContainsFunc(wider(pattern), func(w string) bool { return slices.Contains(before.Actions, w) }) {
+			return false
+		}
+	}
+	return true
+}
+
+// weaker says that before asks for nothing that rule does not ask for too. A rule that denies also
+// matches what is unknown, so it covers one that allows; not the other way round.
+func weaker(before, rule *Rule) bool {
+	if before.When == nil && before.Constraints == nil {
+		return true
+	}
+	same := reflect.DeepEqual(unplaced(before.When), unplaced(rule.When)) && reflect.DeepEqual(unplaced(before.Constraints), unplaced(rule.Constraints))
+	return same && (before.Effect == Deny || rule.Effect == Allow)
+}
+
+// unplaced is an expression without positions, for comparing.
+func unplaced(e Expr) Expr {
+	each := func(exprs []Expr) []Expr {
+		out := make([]Expr, len(exprs))
+		for i, x := range exprs {
+			out[i] = unplaced(x)
+		}
+		return out
+	}
+	switch e := e.(type) {
+	case All:
+		return All{Exprs: each(e.Exprs)}
+	case Any:
+		return Any{Exprs: each(e.Exprs)}
+	case Not:
+		return Not{Expr: unplaced(e.Expr)}
+	case Match:
+		e.Pos, e.Values = Position{}, slices.Clone(e.Values)
+		for i := range e.Values {
+			e.Values[i].Pos = Position{}
+		}
+		return e
+	case AmountBound:
+		e.Pos = Position{}
+		return e
+	case Domains:
+		e.Pos = Position{}
+		return e
+	case Schedule:
+		e.Pos = Position{}
+		return e
+	}
+	return e
+}
+
+// amountWithoutCurrency finds an upper limit on money in a rule that allows and names no currency.
+func amountWithoutCurrency(rule *Rule) (Position, bool) {
+	var at Position
+	found := false
+	for _, x := range leaves(rule) {
+		switch x := x.(type) {
+		case AmountBound:
+			if x.Op == Lte && !found {
+				at, found = x.Pos, true
+			}
+		case Match:
+			if x.Path.String() == "$.payload.currency" {
+				return at, false
+			}
+		}
+	}
+	return at, found && rule.Effect == Allow
+}
+
+// agentsOwnWords finds lists of what is denied that are held against what the agent writes.
+func agentsOwnWords(rule *Rule) []Position {
+	var out []Position
+	for _, x := range leaves(rule) {
+		switch x := x.(type) {
+		case Domains:
+			if x.Blocked && rule.Effect == Allow {
+				out = append(out, x.Pos)
+			}
+		case Match:
+			own := x.Path[0] == "payload" && x.Values != nil && x.Values[0].kind() == "string"
+			if own && (x.Op == Nin && rule.Effect == Allow || x.Op == In && rule.Effect == Deny) {
+				out = append(out, x.Pos)
+			}
+		}
+	}
+	return out
+}
+
+// leaves are the comparisons of a rule.
+func leaves(rule *Rule) []Expr {
+	var out []Expr
+	var walk func(e Expr)
+	walk = func(e Expr) {
+		switch e := e.(type) {
+		case nil:
+		case All:
+			for _, x := range e.Exprs {
+				walk(x)
+			}
+		case Any:
+			for _, x := range e.Exprs {
+				walk(x)
+			}
+		case Not:
+			walk(e.Expr)
+		default:
+			out = append(out, e)
+		}
+	}
+	walk(rule.When)
+	walk(rule.Constraints)
+	return out
+}

@@ -97,7 +97,7 @@ type Rule struct {
 // FieldRef is a field that a rule looks at.
 type FieldRef struct {
 	Path Path
-	Type string // number, string, boolean, null, any, amount or domain
+	Type string // number, nonnegative, amount (whole and nonnegative), string, boolean, null, any or domain
 }
 
 // Budget is a cap on cumulative spending or actions.

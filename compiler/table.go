@@ -123,7 +123,9 @@ func (r *reader) tableTest(n *yaml.Node) TableTest {
 		field{"agent", func(n *yaml.Node) { r.tableAgent(n, &t) }},
 		field{"now", func(n *yaml.Node) { t.Now = r.time(n) }},
 		field{"budgets", func(n *yaml.Node) { t.Budgets = r.tableBudgets(n, "spent") }},
-		field{"assurance", func(n *yaml.Node) { t.Assurance, _ = r.word(n, "assurance", "unknown_assurance_level", false, levels...) }},
+		field{"assurance", func(n *yaml.Node) {
+			t.Assurance, _ = r.word(n, "assurance", "unknown_assurance_level", false, levels...)
+		}},
 		field{"expect", func(n *yaml.Node) { t.Expect = r.expect(n) }})
 	if ok {
 		r.need(n, "a test", seen, "name", "action", "expect")

@@ -79,13 +79,18 @@ func problem(doc ast.Object, ref compiler.FieldRef) string {
 			}
 		}
 		return fmt.Sprintf("%s must be a whole number of minor units, 0 or more", ref.Path)
+	case "nonnegative":
+		if n, ok := v.(ast.Number); ok && n.Compare(ast.Number("0")) >= 0 {
+			return ""
+		}
+		return fmt.Sprintf("%s must be a number, 0 or more", ref.Path)
 	case "domain":
 		if s, ok := v.(ast.String); !ok || !domain.MatchString(string(s)) {
 			return fmt.Sprintf("%s must be a domain in ASCII form", ref.Path)
 		}
 		return ""
 	}
-	if have := ast.ValueName(v); have != ref.Type {
+	if have := ast.ValueName(v); have != ref.Type { // the names of JSON types are OPA's too
 		return fmt.Sprintf("%s must be a %s, not a %s", ref.Path, ref.Type, have)
 	}
 	return ""
