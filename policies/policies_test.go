@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/openleash/openleash-go/policies"
+	"github.com/openleash/openleash-go/proof"
 	"github.com/openleash/openleash-go/rego"
 	"github.com/openleash/openleash-go/test/policytest"
 )
@@ -69,6 +70,34 @@ func TestProfiles(t *testing.T) {
 	}
 	if _, err := policies.Profile("purchases"); err == nil {
 		t.Error("a library policy was taken for a profile")
+	}
+}
+
+// TestScenarios holds every scenario to what it says that it shows.
+func TestScenarios(t *testing.T) {
+	all, err := policies.Scenarios()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, s := range all {
+		t.Run(s.Name, func(t *testing.T) {
+			file := rego.File{Path: "policy.yaml", Text: []byte(s.Policy)}
+			if strings.Contains(s.Policy, "\npackage ") {
+				file.Path = "policy.rego"
+			}
+			engine, ds := rego.Compile(t.Context(), "usr_1", []string{"usr_1"}, []rego.File{file}, rego.Options{})
+			if engine == nil {
+				t.Fatal(ds)
+			}
+			action, err := proof.ParseAction(s.Action)
+			if err != nil {
+				t.Fatal(err)
+			}
+			d := engine.Layers(rego.Subject{AgentID: "a"}).Decide(t.Context(), rego.Input{Action: action.Input, ActionType: action.ActionType, Now: s.Now})
+			if string(d.Result) != s.Result {
+				t.Errorf("%s, not %s: %s", d.Result, s.Result, d.Reason)
+			}
+		})
 	}
 }
 

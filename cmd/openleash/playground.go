@@ -1,48 +1,18 @@
 package main
 
 import (
-	"bytes"
-	_ "embed" // the scenarios
 	"encoding/json"
 	"fmt"
 	"os"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
-	"go.yaml.in/yaml/v3"
 
 	"github.com/openleash/openleash-go/leash"
+	"github.com/openleash/openleash-go/policies"
 	"github.com/openleash/openleash-go/rego"
 )
-
-//go:embed scenarios.yaml
-var scenariosYAML []byte
-
-// scenario is a policy and an action that show one thing.
-type scenario struct {
-	Name   string         `yaml:"name" json:"name"`
-	Shows  string         `yaml:"shows" json:"shows"`
-	Policy string         `yaml:"policy" json:"-"`
-	Action map[string]any `yaml:"action" json:"action"`
-	Now    time.Time      `yaml:"now" json:"now,omitzero"`
-}
-
-// scenarios are the embedded ones; each names a policy of the same file.
-func scenarios() ([]scenario, error) {
-	var file struct {
-		Policies  map[string]string `yaml:"policies"`
-		Scenarios []scenario        `yaml:"scenarios"`
-	}
-	d := yaml.NewDecoder(bytes.NewReader(scenariosYAML))
-	d.KnownFields(true)
-	if err := d.Decode(&file); err != nil {
-		return nil, fmt.Errorf("reading the scenarios: %w", err)
-	}
-	for i, s := range file.Scenarios {
-		file.Scenarios[i].Policy = file.Policies[s.Policy]
-	}
-	return file.Scenarios, nil
-}
 
 func playgroundCommand(a *app) *cobra.Command {
 	return noun("playground", "Try policies on actions, without a server and without a record: list, run", playgroundList(a), playgroundRun(a))
@@ -51,7 +21,7 @@ func playgroundCommand(a *app) *cobra.Command {
 func playgroundList(a *app) *cobra.Command {
 	return &cobra.Command{Use: "list", Short: "List the scenarios", Args: cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
-			all, err := scenarios()
+			all, err := policies.Scenarios()
 			if err != nil {
 				return err
 			}
@@ -78,7 +48,7 @@ func playgroundRun(a *app) *cobra.Command {
 		Args: cobra.MaximumNArgs(1),
 		ValidArgsFunction: func(*cobra.Command, []string, string) ([]cobra.Completion, cobra.ShellCompDirective) {
 			var names []cobra.Completion
-			all, _ := scenarios() // embedded
+			all, _ := policies.Scenarios() // embedded
 			for _, s := range all {
 				names = append(names, cobra.CompletionWithDesc(s.Name, s.Shows))
 			}
@@ -99,11 +69,11 @@ func playgroundRun(a *app) *cobra.Command {
 }
 
 // chooseScenario is the scenario that is named, with what the flags put in its place.
-func (a *app) chooseScenario(args []string, policyFile, actionFile, at string) (scenario, error) {
-	var s scenario
+func (a *app) chooseScenario(args []string, policyFile, actionFile, at string) (policies.Scenario, error) {
+	var s policies.Scenario
 	switch {
 	case len(args) == 1:
-		all, err := scenarios()
+		all, err := policies.Scenarios()
 		if err != nil {
 			return s, err
 		}
@@ -130,10 +100,11 @@ func (a *app) chooseScenario(args []string, policyFile, actionFile, at string) (
 		if err != nil {
 			return s, fmt.Errorf("reading the action: %w", err)
 		}
-		s.Action = nil
-		if err := json.Unmarshal(text, &s.Action); err != nil {
+		var object map[string]json.RawMessage
+		if err := json.Unmarshal(text, &object); err != nil {
 			return s, fmt.Errorf("reading the action: %s is no JSON object: %w", actionFile, err)
 		}
+		s.Action = text
 	}
 	if at != "" {
 		t, err := time.Parse(time.RFC3339, at)
@@ -148,20 +119,16 @@ func (a *app) chooseScenario(args []string, policyFile, actionFile, at string) (
 	return s, nil
 }
 
-func (a *app) runScenario(cmd *cobra.Command, s scenario) error {
-	action, err := json.Marshal(s.Action)
-	if err != nil {
-		return fmt.Errorf("encoding the action: %w", err)
-	}
+func (a *app) runScenario(cmd *cobra.Command, s policies.Scenario) error {
 	subject := rego.Subject{AgentID: "playground", PrincipalID: "agt_playground", OwnerID: localOwner, OwnerType: "HUMAN"}
-	answer, err := leash.Try(cmd.Context(), s.Policy, action, subject, s.Now)
+	answer, err := leash.Try(cmd.Context(), s.Policy, s.Action, subject, s.Now)
 	if err != nil {
 		return err
 	}
 	if a.asJSON {
 		return a.printJSON(answer)
 	}
-	a.say("%s\n", action)
+	a.say("%s\n", printableText(strings.TrimSpace(string(s.Action))))
 	a.say("%s  %s\n", a.paint.bold(a.paint.verdict(string(answer.Result))), printable(answer.Reason))
 	var rows [][]string
 	for _, t := range answer.Trace {

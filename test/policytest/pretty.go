@@ -50,7 +50,7 @@ func (r Report) pretty(w io.Writer) error {
 		fmt.Fprintf(&b, ", %d skipped", skipped)
 	}
 	if n := len(r.Problems.Errors()); n > 0 {
-		fmt.Fprintf(&b, ", %d errors in policies and tests", n)
+		fmt.Fprintf(&b, ", errors in policies or tests: %d", n)
 	}
 	b.WriteByte('\n')
 	_, err := io.WriteString(w, b.String())
