@@ -71,6 +71,7 @@ func (p plane) serve(r *route, c echo.Context) error {
 		return err
 	}
 	call.body = *buf
+	whole(req.Context())
 	if err := p.identify(r.access, call); err != nil {
 		return err
 	}

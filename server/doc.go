@@ -17,7 +17,7 @@
 // A body is read once, bounded, and decoded strictly: unknown keys, duplicate keys and trailing data
 // are errors. A request whose Host is not ours is refused, which stops DNS rebinding; a request that
 // carries an owner's cookie must come from our own pages. What strangers may ask is limited by address,
-// in bounded memory. Causes of faults are logged and never sent; no log line holds a body, a query or
+// in bounded memory, and connections that only wait are bounded too. Causes of faults are logged and never sent; no log line holds a body, a query or
 // a credential.
 //
 // # Why

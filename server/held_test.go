@@ -268,6 +268,41 @@ func TestSlowClientsAreCutOff(t *testing.T) {
 	}
 }
 
+// Connections that only wait are bounded, and honest ones still get through.
+func TestConnectionsThatWaitAreBounded(t *testing.T) {
+	w := newWorld(t, func(w *world) { w.web.Limits.Connections, w.web.Limits.Header = 8, time.Minute })
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	w.must(err)
+	ctx, cancel := context.WithCancel(t.Context())
+	var done sync.WaitGroup
+	done.Go(func() { _ = w.srv.Serve(ctx, l) })
+	defer done.Wait()
+	defer cancel()
+	here := func(r *request) { r.base = "http://" + l.Addr().String() }
+	a := w.join("honest")
+	w.policy(allowAll).want(200)
+	cut := make(chan error, 100)
+	for i := range 30 {
+		conn, err := net.Dial("tcp", l.Addr().String())
+		w.must(err)
+		defer conn.Close()
+		head := "POST /v1/verify-proof HTTP/1.1\r\nHost: localhost\r\nContent-Length: 10\r\n"
+		if i%2 == 0 {
+			head += "\r\n{" // and nothing more of the body
+		}
+		_, err = conn.Write([]byte(head))
+		w.must(err)
+		go func() {
+			_, err := conn.Read(make([]byte, 1))
+			cut <- err
+		}()
+		a.ask(pay(1), here).want(200)
+	}
+	for range 30 - 8 {
+		<-cut
+	}
+}
+
 func TestNewRefusesABadConfig(t *testing.T) {
 	w := newWorld(t)
 	for name, spoil := range map[string]func(*server.Config){

@@ -8,7 +8,6 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
-	"sync"
 	"time"
 )
 
@@ -26,10 +25,10 @@ const (
 func (s *Server) Serve(ctx context.Context, listeners ...net.Listener) error {
 	failed := make(chan error, len(listeners))
 	servers := make([]*http.Server, len(listeners))
-	silent := &silentConns{conns: map[net.Conn]struct{}{}}
+	crowd := newCrowd(s.cfg.Limits.Connections)
 	for i, l := range listeners {
 		srv := s.httpServer(l)
-		srv.ConnState = silent.watch
+		srv.ConnState, srv.ConnContext = crowd.watch, crowd.welcome
 		servers[i] = srv
 		if s.tls != nil && l.Addr().Network() != "unix" {
 			l = tls.NewListener(l, s.tls.config())
@@ -43,38 +42,8 @@ func (s *Server) Serve(ctx context.Context, listeners ...net.Listener) error {
 		err = fmt.Errorf("serving: %w", err)
 	}
 	s.stop() // ends what is held open
-	silent.close()
+	crowd.stop()
 	return errors.Join(err, s.shutDown(servers))
-}
-
-// silentConns are connections on which nothing was asked yet. Browsers open such ahead of time, and
-// http.Server would wait for them to ask when it is to stop.
-type silentConns struct {
-	mu     sync.Mutex
-	conns  map[net.Conn]struct{}
-	closed bool
-}
-
-func (s *silentConns) watch(c net.Conn, state http.ConnState) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	switch {
-	case state != http.StateNew:
-		delete(s.conns, c)
-	case s.closed:
-		_ = c.Close()
-	default:
-		s.conns[c] = struct{}{}
-	}
-}
-
-func (s *silentConns) close() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.closed = true
-	for c := range s.conns {
-		_ = c.Close()
-	}
 }
 
 func (s *Server) httpServer(l net.Listener) *http.Server {

@@ -64,6 +64,8 @@ type Limits struct {
 	// Waiting is how many long polls and streams may be open at once (1024), and WaitingEach how
 	// many of one agent or owner (16).
 	Waiting, WaitingEach int
+	// Connections is how many connections may wait without a whole request on them (6144).
+	Connections int
 	// Deadline is how long a request may take that is not held open on purpose (15 s).
 	Deadline time.Duration
 	// Heartbeat is the time between signs of life on a stream (15 s).
@@ -75,13 +77,14 @@ type Limits struct {
 }
 
 func (l Limits) withDefaults() Limits {
-	defaults := Limits{Reads: 50, Writes: 5, Hashes: 1, Waiting: 1024, WaitingEach: 16,
+	defaults := Limits{Reads: 50, Writes: 5, Hashes: 1, Waiting: 1024, WaitingEach: 16, Connections: 6144,
 		Deadline: 15 * time.Second, Heartbeat: 15 * time.Second, Header: 5 * time.Second, Grace: 10 * time.Second}
 	orElse(&l.Reads, defaults.Reads)
 	orElse(&l.Writes, defaults.Writes)
 	orElse(&l.Hashes, defaults.Hashes)
 	orElse(&l.Waiting, defaults.Waiting)
 	orElse(&l.WaitingEach, defaults.WaitingEach)
+	orElse(&l.Connections, defaults.Connections)
 	orElse(&l.Deadline, defaults.Deadline)
 	orElse(&l.Heartbeat, defaults.Heartbeat)
 	orElse(&l.Header, defaults.Header)
