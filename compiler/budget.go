@@ -14,6 +14,8 @@ var slidingForm = regexp.MustCompile(`^([1-9][0-9]{0,6})(m|h|d)$`)
 // maxSliding bounds a sliding window; a calendar year or a lifetime serves for longer ones.
 const maxSliding = 366 * 24 * time.Hour
 
+var calendars = []string{"day", "week", "month", "year", "lifetime"}
+
 var weekdays = []string{"sunday", "monday", "tuesday", "wednesday", "thursday", "friday", "saturday"}
 
 func (r *reader) budgets(n *yaml.Node) []Budget {
@@ -84,7 +86,6 @@ func (r *reader) budget(n *yaml.Node) Budget {
 
 // window reads a calendar word or a sliding duration.
 func (r *reader) window(n *yaml.Node, b *Budget) {
-	calendars := []string{"day", "week", "month", "year", "lifetime"}
 	s, ok := r.text(n, "window")
 	if !ok {
 		return
@@ -95,7 +96,7 @@ func (r *reader) window(n *yaml.Node, b *Budget) {
 	}
 	m := slidingForm.FindStringSubmatch(s)
 	if m == nil {
-		r.unknown(n, "unknown_window", &unknownWord{what: "window", word: s, known: append(calendars, "24h", "30d")})
+		r.unknown(n, "unknown_window", &unknownWord{what: "window", word: s, known: append(slices.Clone(calendars), "24h", "30d")})
 		return
 	}
 	count, _ := strconv.Atoi(m[1])

@@ -1,6 +1,177 @@
 package compiler
 
-// Schema is the JSON Schema (draft 2020-12) of a policy file.
+import "encoding/json"
+
+// SchemaID is where editors know the schema by.
+const SchemaID = "https://openleash.dev/schemas/policy-v1.json"
+
+// object is a JSON object in the making.
+type object = map[string]any
+
+// Schema is the JSON Schema (draft 2020-12) of a policy file, for editors. What it accepts may still be
+// refused: that ids differ, and that dates and zones exist, only Parse can tell.
 func Schema() []byte {
-	return []byte(`{"$schema": "https://json-schema.org/draft/2020-12/schema", "type": "object"}`)
+	schema := described("A policy of OpenLeash: what agents may do, must ask for, and may not.", closed(object{
+		"version":     object{"const": 1, "default": 1},
+		"id":          described("How the policy is called; the file's name by default.", pattern(idForm.String())),
+		"name":        prose("For people."),
+		"description": prose("For people."),
+		"enabled":     described("false: checked, and not in force.", object{"type": "boolean", "default": true}),
+		"owner":       described("Whose policy this is; needed where there are several owners.", pattern(ownerForm.String())),
+		"applies_to": described("Agents by id, groups by name; all agents of the owner without it.", minOne(closed(object{
+			"agents": listOf(pattern(agentForm.String())), "groups": listOf(pattern(groupForm.String()))}))),
+		"guardrail": described("true: can only tighten what other policies decide, and nothing overrides it.", object{"type": "boolean", "default": false}),
+		"rank":      described("Order within a tier, lower first.", integer(0, 1_000_000)),
+		"default":   described("What holds if no rule of any policy matches.", enum("allow", "deny", "require_approval", "passthrough")),
+		"rules":     object{"type": "array", "maxItems": MaxRules, "items": object{"$ref": "#/$defs/rule"}},
+		"budgets":   object{"type": "array", "minItems": 1, "maxItems": MaxBudgets, "items": object{"$ref": "#/$defs/budget"}},
+	}, "rules"))
+	schema["$schema"] = "https://json-schema.org/draft/2020-12/schema"
+	schema["$id"] = SchemaID
+	schema["title"] = "OpenLeash policy"
+	schema["$defs"] = object{
+		"rule": ruleSchema(), "when": whenSchema(), "condition": comparison("field", "operator"), "match": comparison("path", "op"),
+		"constraints": constraintsSchema(), "budget": budgetSchema(),
+		"actions": described("purchase is exactly that, purchase.* it and everything under it, * everything.", oneOrMore(pattern(actionPattern.String()))),
+	}
+	out, err := json.MarshalIndent(schema, "", "  ")
+	if err != nil {
+		panic("encoding the schema: " + err.Error()) // it is plain data of ours
+	}
+	return append(out, '\n')
 }
+
+func ruleSchema() object {
+	return closed(object{
+		"id":           pattern(idForm.String()),
+		"effect":       described("What the rule says; require_… allows with that obligation.", words("allow", "deny", "require_approval", "require_step_up", "require_deposit")),
+		"action":       object{"$ref": "#/$defs/actions"},
+		"description":  prose("For people; stands as the reason in the answer."),
+		"when":         object{"$ref": "#/$defs/when"},
+		"conditions":   described("All must hold.", object{"type": "array", "minItems": 1, "items": object{"$ref": "#/$defs/condition"}}),
+		"constraints":  object{"$ref": "#/$defs/constraints"},
+		"requirements": closed(object{"min_assurance_level": enum(levels...)}),
+		"obligations": object{"type": "array", "minItems": 1, "items": closed(object{
+			"type": enum(HumanApproval, StepUpAuth, Deposit, CounterpartyAttestation), "params": object{"type": "object"}}, "type")},
+		"proof": closed(object{"required": object{"type": "boolean", "default": true}, "ttl_seconds": integer(1, MaxProofTTL)}),
+	}, "effect", "action")
+}
+
+func whenSchema() object {
+	parts := object{"type": "array", "minItems": 1, "items": object{"$ref": "#/$defs/when"}}
+	s := closed(object{"all": parts, "any": parts, "not": object{"$ref": "#/$defs/when"}, "match": object{"$ref": "#/$defs/match"}})
+	s["minProperties"], s["maxProperties"] = 1, 1
+	return s
+}
+
+// comparison is one of the two spellings of a comparison.
+func comparison(path, op string) object {
+	s := closed(object{
+		path:    described("A field of the request, such as "+map[string]string{"field": "context.amount", "path": "$.payload.amount"}[path]+".", object{"type": "string"}),
+		op:      enum(ops...),
+		"value": object{},
+	}, path, op)
+	when := func(then object, operators ...string) object {
+		return object{"if": object{"properties": object{op: enum(operators...)}}, "then": object{"properties": object{"value": then}, "required": []string{"value"}}}
+	}
+	scalar := object{"type": []string{"string", "number", "boolean", "null"}}
+	s["allOf"] = []object{
+		when(object{"type": "array", "minItems": 1, "items": scalar}, "in", "nin"),
+		when(object{"type": "number"}, "lt", "lte", "gt", "gte"),
+		when(object{"type": "string", "format": "regex"}, "regex"),
+		when(scalar, "eq", "neq"),
+		{"if": object{"properties": object{op: enum("exists")}}, "then": object{"properties": object{"value": object{"type": "boolean"}}}},
+	}
+	return s
+}
+
+func constraintsSchema() object {
+	domains := oneOrMore(object{"type": "string"})
+	return closed(object{
+		"amount_max":      described("On payload.amount_minor, in minor units.", integer(0, maxSafeInteger)),
+		"amount_min":      described("On payload.amount_minor, in minor units.", integer(0, maxSafeInteger)),
+		"currency":        oneOrMore(pattern(currencyForm.String())),
+		"merchant_domain": described("payload.merchant_domain and relying_party.domain must be in the list.", domains),
+		"allowed_domains": described("payload.domain and relying_party.domain must be in the list.", domains),
+		"blocked_domains": described("payload.domain and relying_party.domain must not be in the list.", domains),
+		"schedule": minOne(closed(object{
+			"days":     listOf(words(dayNames...)),
+			"hours":    described("Such as 09:00-17:00; may run over midnight.", pattern(hoursForm.String())),
+			"timezone": described("IANA name, such as Europe/Amsterdam.", object{"type": "string", "default": "UTC"}),
+		})),
+	})
+}
+
+func budgetSchema() object {
+	return closed(object{
+		"id":          pattern(idForm.String()),
+		"limit":       described("Minor units of the currency, or a number of actions.", integer(0, maxSafeInteger)),
+		"currency":    pattern(currencyForm.String()),
+		"measure":     enum("amount", "count"),
+		"amount":      object{"type": "string", "default": amountPath.String()},
+		"window":      object{"anyOf": []object{enum(calendars...), pattern(slidingForm.String())}},
+		"timezone":    object{"type": "string", "default": "UTC"},
+		"week_starts": words(weekdays...),
+		"per":         enum("agent", "owner", "group"),
+		"actions":     object{"$ref": "#/$defs/actions"},
+		"on_exceed":   enum("deny", "require_approval"),
+		"alert_at":    described("Percent of the limit.", oneOrMore(integer(1, 100))),
+	}, "id", "limit", "window")
+}
+
+// The building blocks.
+
+// closed is an object with these members and no others.
+func closed(properties object, required ...string) object {
+	s := object{"type": "object", "properties": properties, "additionalProperties": false}
+	if len(required) > 0 {
+		s["required"] = required
+	}
+	return s
+}
+
+func minOne(s object) object {
+	s["minProperties"] = 1
+	return s
+}
+
+func described(text string, s object) object {
+	s["description"] = text
+	return s
+}
+
+func pattern(p string) object { return object{"type": "string", "pattern": p} }
+
+func prose(text string) object {
+	return object{"type": "string", "maxLength": maxText, "description": text}
+}
+
+func integer(low, high int64) object {
+	return object{"type": "integer", "minimum": low, "maximum": high}
+}
+
+func enum(words ...string) object { return object{"enum": words} }
+
+// words are known words in any case; editors offer them as they are listed.
+func words(known ...string) object {
+	any := "^(?:"
+	for i, w := range known {
+		if i > 0 {
+			any += "|"
+		}
+		for _, c := range w {
+			if c == '_' {
+				any += "_"
+			} else {
+				any += "[" + string(c) + string(c-'a'+'A') + "]"
+			}
+		}
+	}
+	return object{"anyOf": []object{enum(known...), pattern(any + ")$")}}
+}
+
+func listOf(item object) object {
+	return object{"type": "array", "minItems": 1, "maxItems": MaxList, "items": item}
+}
+
+func oneOrMore(item object) object { return object{"anyOf": []object{item, listOf(item)}} }
