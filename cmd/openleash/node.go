@@ -18,6 +18,7 @@ type node struct {
 	store   *file.Store
 	service *leash.Service
 	server  *server.Server
+	watch   *logWatch
 	log     *slog.Logger
 }
 
@@ -33,7 +34,7 @@ func (a *app) open(ctx context.Context, serves bool) (*node, error) {
 	if err != nil {
 		return nil, err
 	}
-	n := &node{log: log}
+	n := &node{log: log, watch: &logWatch{dir: s.data}}
 	n.store, err = file.Open(ctx, s.data, file.Options{Clock: a.clock, Log: log, Redact: s.redact})
 	if err != nil {
 		return nil, locked(err)
@@ -73,7 +74,9 @@ func (n *node) wire(ctx context.Context, a *app, withGUI bool) (err error) {
 		TLS: server.TLS{CertFile: s.tlsCert, KeyFile: s.tlsKey},
 	}
 	if withGUI {
-		cfg.Gui = portal(a, n)
+		if cfg.Gui, err = portal(a, n); err != nil {
+			return err
+		}
 	}
 	n.server, err = server.New(cfg)
 	return err

@@ -8,17 +8,15 @@ import (
 )
 
 // portal is the owner's pages.
-func portal(a *app, n *node) http.Handler {
-	return gui.New(gui.Config{Service: n.service, Log: n.log, Clock: a.clock, PublicURL: a.settings.url(), Version: version(),
-		Scenarios: scenarios()})
-}
-
-// scenarios are what the portal's playground offers; they are part of the program, and a test reads them.
-func scenarios() []gui.Scenario {
-	all, _ := policies.Scenarios()
-	out := make([]gui.Scenario, len(all))
-	for i, s := range all {
-		out[i] = gui.Scenario{Name: s.Name, Shows: s.Shows, Policy: s.Policy, Action: s.Action, Now: s.Now}
+func portal(a *app, n *node) (http.Handler, error) {
+	all, err := policies.Scenarios()
+	if err != nil {
+		return nil, err
 	}
-	return out
+	var scenarios []gui.Scenario
+	for _, s := range all {
+		scenarios = append(scenarios, gui.Scenario{Name: s.Name, Shows: s.Shows, Policy: s.Policy, Action: s.Action, Now: s.Now})
+	}
+	return gui.New(gui.Config{Service: n.service, Log: n.log, Clock: a.clock, PublicURL: a.settings.url(), Version: version(),
+		Scenarios: scenarios, LogStatus: n.watch.Status}), nil
 }

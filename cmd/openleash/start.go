@@ -89,6 +89,7 @@ func (n *node) run(ctx context.Context, listeners ...net.Listener) error {
 	all, ctx := errgroup.WithContext(ctx)
 	all.Go(func() error { return n.server.Serve(ctx, listeners...) })
 	all.Go(func() error { return n.server.DeliverWebhooks(ctx) })
+	all.Go(func() error { return n.watch.run(ctx) })
 	all.Go(func() error {
 		return n.store.WatchPolicies(ctx, func() {
 			if err := n.server.ReloadPolicies(ctx); err != nil && ctx.Err() == nil {
