@@ -15,6 +15,18 @@ var requires = map[string]string{
 	"require_deposit":  Deposit,
 }
 
+// effects are the words for what a rule says.
+var effects = []string{"allow", "deny", "require_approval", "require_step_up", "require_deposit"}
+
+// ParseEffect reads the word for an effect, in any case, and the obligation that it stands for.
+func ParseEffect(word string) (e Effect, obligation string, ok bool) {
+	word = strings.ToLower(word)
+	if word != "deny" {
+		e = Allow
+	}
+	return e, requires[word], slices.Contains(effects, word)
+}
+
 func (r *reader) rule(n *yaml.Node, defaultID string) Rule {
 	rule := Rule{ID: defaultID, Proof: ProofSpec{Required: true}, Pos: r.at(n)}
 	var when, constraints []Expr
@@ -22,15 +34,13 @@ func (r *reader) rule(n *yaml.Node, defaultID string) Rule {
 	seen, ok := r.mapping(n, "a rule",
 		field{"id", func(n *yaml.Node) { rule.ID = r.form(n, "id", idForm, "1 to 64 letters, digits, _ and -") }},
 		field{"effect", func(n *yaml.Node) {
-			word, ok := r.word(n, "effect", "unknown_effect", true, "allow", "deny", "require_approval", "require_step_up", "require_deposit")
+			word, ok := r.word(n, "effect", "unknown_effect", true, effects...)
 			if !ok {
 				return
 			}
-			if word != "deny" {
-				rule.Effect = Allow
-			}
-			if o := requires[word]; o != "" {
-				rule.Obligations = append([]Obligation{{Type: o}}, rule.Obligations...)
+			var obligation string
+			if rule.Effect, obligation, _ = ParseEffect(word); obligation != "" {
+				rule.Obligations = append([]Obligation{{Type: obligation}}, rule.Obligations...)
 			}
 		}},
 		field{"action", func(n *yaml.Node) { rule.Actions = r.actions(n, "action") }},

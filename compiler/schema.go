@@ -3,7 +3,7 @@ package compiler
 import "encoding/json"
 
 // SchemaID is where editors know the schema by.
-const SchemaID = "https://openleash.dev/schemas/policy-v1.json"
+const SchemaID = "https://raw.githubusercontent.com/openleash/openleash-go/main/docs/policy.schema.json"
 
 // object is a JSON object in the making.
 type object = map[string]any
@@ -44,7 +44,7 @@ func Schema() []byte {
 func ruleSchema() object {
 	return closed(object{
 		"id":           pattern(idForm.String()),
-		"effect":       described("What the rule says; require_… allows with that obligation.", words("allow", "deny", "require_approval", "require_step_up", "require_deposit")),
+		"effect":       described("What the rule says; require_… allows with that obligation.", words(effects...)),
 		"action":       object{"$ref": "#/$defs/actions"},
 		"description":  prose("For people; stands as the reason in the answer."),
 		"when":         object{"$ref": "#/$defs/when"},

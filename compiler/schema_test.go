@@ -2,6 +2,7 @@ package compiler_test
 
 import (
 	"bytes"
+	"os"
 	"strings"
 	"testing"
 
@@ -25,6 +26,11 @@ func TestSchemaIsTheParsers(t *testing.T) {
 	schema, err := c.Compile(compiler.SchemaID)
 	if err != nil {
 		t.Fatal(err)
+	}
+	// Editors load it from the repository.
+	const published = "../docs/policy.schema.json"
+	if text, err := os.ReadFile(published); err != nil || !bytes.Equal(text, compiler.Schema()) {
+		t.Errorf("%s is not the schema (%v); run go run ./cmd/openleash policy schema >docs/policy.schema.json", published, err)
 	}
 	full := `
 version: 1

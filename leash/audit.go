@@ -65,7 +65,7 @@ func (s *Service) Redact(ctx context.Context, c Caller, id string, paths []strin
 }
 
 // DecisionProof returns the claims of the proof that a recorded decision of the caller's agents came
-// with; nil if it came with none.
+// with, but for the kid of the key that was active then; nil if it came with none.
 func (s *Service) DecisionProof(ctx context.Context, c Caller, decisionID string) (*proof.Claims, error) {
 	e, err := s.Decision(ctx, c, decisionID)
 	if err != nil {
@@ -85,6 +85,7 @@ func (s *Service) DecisionProof(ctx context.Context, c Caller, decisionID string
 	d := *e.Decision
 	d.Time, d.OwnerID, d.AgentID = e.Time, e.OwnerID, e.AgentID
 	claims := proofClaims(d, owner.Type, action)
+	claims.Issuer, claims.Purpose = proof.Issuer, proof.PurposeProof
 	return &claims, nil
 }
 

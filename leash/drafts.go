@@ -21,14 +21,15 @@ type DraftInput struct {
 	Justification string `json:"justification"`
 }
 
-// DraftView is a proposed policy. ResultingPolicyID repeats PolicyID under the name that some
-// clients read.
+// DraftView is a proposed policy. ResultingPolicyID and DenialReason repeat what existing clients read
+// under these names.
 type DraftView struct {
 	store.Draft
 	ResultingPolicyID string `json:"resulting_policy_id,omitempty"`
+	DenialReason      string `json:"denial_reason,omitempty"`
 }
 
-func draftView(d store.Draft) DraftView { return DraftView{d, d.PolicyID} }
+func draftView(d store.Draft) DraftView { return DraftView{d, d.PolicyID, d.DenyReason} }
 
 // DraftPage is a page of drafts, newest first.
 type DraftPage struct {

@@ -1,12 +1,6 @@
 package leash
 
-import (
-	"context"
-	"iter"
-	"sync"
-
-	"github.com/openleash/openleash-go/store"
-)
+import "sync"
 
 // events wakes those who wait for something of an owner to change. It carries no content: a woken
 // waiter reads the state anew, so a missed wake-up cannot lose anything.
@@ -43,20 +37,6 @@ func (e *events) publish(ownerID string) {
 		select {
 		case ch <- struct{}{}:
 		default: // it will look anyway
-		}
-	}
-}
-
-// Stream yields the caller's log entries after a sequence number, then those to come, until ctx ends.
-func (s *Service) Stream(ctx context.Context, c Caller, afterSeq uint64) iter.Seq2[store.Entry, error] {
-	return func(yield func(store.Entry, error) bool) {
-		for e, err := range s.store.Follow(ctx, afterSeq) {
-			if err == nil && e.OwnerID != c.OwnerID {
-				continue
-			}
-			if !yield(e, err) {
-				return
-			}
 		}
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	"github.com/openleash/openleash-go/compiler"
 	"github.com/openleash/openleash-go/store"
 )
 
@@ -66,6 +67,9 @@ func (s *Service) CreateOwner(ctx context.Context, name, ownerType string) (Owne
 	owner := store.Owner{ID: s.newID("usr"), Type: ownerType, DisplayName: strings.TrimSpace(name),
 		Status: store.Active, CreatedAt: now, UpdatedAt: now}
 	err := s.update(ctx, func(tx store.Tx) error {
+		if err := s.nameTheOnlyOwner(ctx, tx); err != nil {
+			return err
+		}
 		tx.Append(s.event(store.OwnerCreated, owner.ID, map[string]any{"display_name": owner.DisplayName}))
 		return tx.Insert(owner)
 	})
@@ -74,6 +78,31 @@ func (s *Service) CreateOwner(ctx context.Context, name, ownerType string) (Owne
 	}
 	_, err = s.ReloadPolicies(ctx)
 	return profile(owner), err
+}
+
+// nameTheOnlyOwner writes the only owner so far into the policies that name none. While there was one,
+// they were that one's; with a second they would be nobody's.
+func (s *Service) nameTheOnlyOwner(ctx context.Context, tx store.Tx) error {
+	owners, err := s.activeOwners(ctx, tx)
+	if err != nil || len(owners) != 1 {
+		return err
+	}
+	for _, p := range s.policies.Engine(owners[0]).Policies() {
+		if p.Owner != "" {
+			continue
+		}
+		if p.Raw {
+			return fail(Conflict, "the policy %s names no owner; write `owner: %s` under custom in its METADATA first", p.File, owners[0])
+		}
+		text, err := compiler.SetHeader(p.Text, map[string]any{"owner": owners[0]})
+		if err != nil {
+			return fail(Conflict, "the policy %s names no owner; write `owner: %s` into it first", p.File, owners[0])
+		}
+		if err := tx.Put(store.PolicyFile{Path: p.File, Text: text}); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // Owners lists all owners, oldest first.

@@ -193,3 +193,19 @@ func TestFirstSetUpNeedsTheCode(t *testing.T) {
 		t.Fatalf("the first owner has %d policies", len(policies))
 	}
 }
+
+func TestSecondOwnerTakesNothing(t *testing.T) {
+	w := newWorld(t)
+	w.policy(spending)
+	b := w.agent("shopper")
+	_, err := w.CreateOwner(t.Context(), "Eve", "")
+	must(t, err)
+	if a := b.ask(action("a1", `{"amount":5}`)); a.Result != store.Allow {
+		t.Fatalf("with a second owner: %s", a.Result)
+	}
+	p, err := w.Policy(t.Context(), w.owner, "pol_spending_limit")
+	must(t, err)
+	if !strings.Contains(p.Text, w.owner.OwnerID) {
+		t.Fatalf("the policy names no owner:\n%s", p.Text)
+	}
+}

@@ -63,7 +63,8 @@ type Claims struct {
 	SessionID string `json:"sid,omitempty"` // ses_…
 }
 
-const issuer = "openleash"
+// Issuer is who all tokens say that they are from.
+const Issuer = "openleash"
 
 // MarshalJSON writes times with milliseconds, and matched_rule_id into every proof.
 func (c Claims) MarshalJSON() ([]byte, error) { return json.Marshal(c.wire()) }
@@ -99,7 +100,7 @@ func (r *KeyRing) Mint(purpose Purpose, c Claims) (string, error) {
 	case purpose == PurposeProof && c.Decision != "ALLOW":
 		return "", fmt.Errorf("minting a proof: the decision is %q, not ALLOW", c.Decision)
 	}
-	c.Issuer, c.Purpose, c.KID = issuer, purpose, key.KID
+	c.Issuer, c.Purpose, c.KID = Issuer, purpose, key.KID
 	if c.NotBefore.IsZero() {
 		c.NotBefore = c.IssuedAt
 	}

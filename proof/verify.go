@@ -99,7 +99,7 @@ func (c *Claims) check(kid string, e Expect) error {
 	var reason Reason
 	var message string
 	switch {
-	case c.Issuer != issuer || c.KID != kid:
+	case c.Issuer != Issuer || c.KID != kid:
 		reason, message = Malformed, "iss or kid is wrong"
 	case c.Purpose == "" || c.Purpose != e.Purpose:
 		reason, message = WrongPurpose, fmt.Sprintf("its purpose is %q, not %q", c.Purpose, e.Purpose)

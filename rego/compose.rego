@@ -49,12 +49,24 @@ layers := [p | some p in ordered; not p.guardrail]
 says(p) := {
 	"policy_id": p.id,
 	"rule_id": d.rule_id,
-	"effect": d.effect,
-	"obligations": object.get(d, "obligations", []),
+	"effect": effect_of(d),
+	"obligations": array.concat(implied, [o | some o in object.get(d, "obligations", []); not o in implied]),
 	"proof": object.get(d, "proof", {"required": true}),
 } if {
 	d := data.openleash.policy[p.id].decision
+	implied := [{"type": type} | type := requires[lower(d.effect)]]
 }
+
+# An effect that requires something allows, with that obligation.
+requires := {
+	"require_approval": "HUMAN_APPROVAL",
+	"require_step_up": "STEP_UP_AUTH",
+	"require_deposit": "DEPOSIT",
+}
+
+effect_of(d) := "allow" if requires[lower(d.effect)]
+
+effect_of(d) := lower(d.effect) if not requires[lower(d.effect)]
 
 # The first of each kind that decides.
 guardrail := says(guardrails[min({i | some i, p in guardrails; says(p)})])

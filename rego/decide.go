@@ -337,15 +337,16 @@ func (p *Policy) rawOutcome(v ast.Value) (*outcome, error) {
 
 // check holds what a Rego policy says to what a YAML policy could say.
 func (o *outcome) check(effect string) error {
-	switch effect {
-	case "allow":
-		o.effect = compiler.Allow
-	case "deny":
-		if len(o.obligations) > 0 {
-			return fmt.Errorf("decision has the wrong shape: deny carries no obligations")
-		}
-	default:
-		return fmt.Errorf("decision has the wrong shape: effect is allow or deny, not %q", effect)
+	allows, obligation, ok := compiler.ParseEffect(effect)
+	switch {
+	case !ok:
+		return fmt.Errorf("decision has the wrong shape: unknown effect %q", effect)
+	case allows == compiler.Deny && len(o.obligations) > 0:
+		return fmt.Errorf("decision has the wrong shape: deny carries no obligations")
+	}
+	o.effect = allows
+	if obligation != "" {
+		o.obligations = joinObligations([]compiler.Obligation{{Type: obligation}}, o.obligations)
 	}
 	if o.ruleID == "" {
 		return fmt.Errorf("decision has the wrong shape: rule_id is missing")

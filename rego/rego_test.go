@@ -175,18 +175,19 @@ func TestRawRego(t *testing.T) {
 		result rego.Result
 		reason string
 	}{
-		"allows":          {text: `decision := {"effect": "allow", "rule_id": "r"} if input.payload.amount < 100`, result: rego.Allow},
-		"abstains":        {text: `decision := {"effect": "allow", "rule_id": "r"} if input.payload.amount > 100`, result: rego.Deny, reason: "no rule"},
-		"no effect":       {text: `decision := {"rule_id": "r"}`, result: rego.Deny, reason: "policy_error"},
-		"no rule_id":      {text: `decision := {"effect": "allow"}`, result: rego.Deny, reason: "policy_error"},
-		"a string":        {text: `decision := "allow"`, result: rego.Deny, reason: "policy_error"},
-		"unknown member":  {text: `decision := {"effect": "allow", "rule_id": "r", "owner": "x"}`, result: rego.Deny, reason: "policy_error"},
-		"bad obligation":  {text: `decision := {"effect": "allow", "rule_id": "r", "obligations": [{"type": "HUMAN_APROVAL"}]}`, result: rego.Deny, reason: "policy_error"},
-		"two decisions":   {text: "decision := {\"effect\": \"allow\", \"rule_id\": \"r\"}\ndecision := {\"effect\": \"deny\", \"rule_id\": \"s\"}", result: rego.Deny, reason: "policy_error"},
-		"built-in error":  {text: `decision := {"effect": "deny", "rule_id": "r"} if to_number("x") > 1`, result: rego.Deny, reason: "policy_error"},
-		"default allow":   {text: "default_effect := \"allow\"\ndecision := {\"effect\": \"deny\", \"rule_id\": \"r\"} if input.payload.amount > 100", result: rego.Allow},
-		"other policies":  {text: `decision := {"effect": "allow", "rule_id": "r"} if data.openleash.policy.other.match[_]`, result: rego.Deny, reason: "no rule"},
-		"needs a deposit": {text: `decision := {"effect": "allow", "rule_id": "r", "obligations": [{"type": "DEPOSIT"}]}`, result: rego.RequireDeposit},
+		"allows":           {text: `decision := {"effect": "allow", "rule_id": "r"} if input.payload.amount < 100`, result: rego.Allow},
+		"abstains":         {text: `decision := {"effect": "allow", "rule_id": "r"} if input.payload.amount > 100`, result: rego.Deny, reason: "no rule"},
+		"no effect":        {text: `decision := {"rule_id": "r"}`, result: rego.Deny, reason: "policy_error"},
+		"no rule_id":       {text: `decision := {"effect": "allow"}`, result: rego.Deny, reason: "policy_error"},
+		"a string":         {text: `decision := "allow"`, result: rego.Deny, reason: "policy_error"},
+		"unknown member":   {text: `decision := {"effect": "allow", "rule_id": "r", "owner": "x"}`, result: rego.Deny, reason: "policy_error"},
+		"bad obligation":   {text: `decision := {"effect": "allow", "rule_id": "r", "obligations": [{"type": "HUMAN_APROVAL"}]}`, result: rego.Deny, reason: "policy_error"},
+		"two decisions":    {text: "decision := {\"effect\": \"allow\", \"rule_id\": \"r\"}\ndecision := {\"effect\": \"deny\", \"rule_id\": \"s\"}", result: rego.Deny, reason: "policy_error"},
+		"built-in error":   {text: `decision := {"effect": "deny", "rule_id": "r"} if to_number("x") > 1`, result: rego.Deny, reason: "policy_error"},
+		"default allow":    {text: "default_effect := \"allow\"\ndecision := {\"effect\": \"deny\", \"rule_id\": \"r\"} if input.payload.amount > 100", result: rego.Allow},
+		"other policies":   {text: `decision := {"effect": "allow", "rule_id": "r"} if data.openleash.policy.other.match[_]`, result: rego.Deny, reason: "no rule"},
+		"require_approval": {text: `decision := {"effect": "REQUIRE_APPROVAL", "rule_id": "r"}`, result: rego.RequireApproval},
+		"needs a deposit":  {text: `decision := {"effect": "allow", "rule_id": "r", "obligations": [{"type": "DEPOSIT"}]}`, result: rego.RequireDeposit},
 	} {
 		t.Run(name, func(t *testing.T) {
 			e, ds := rego.Compile(t.Context(), owner, []string{owner}, []rego.File{raw(tc.text), yaml("other", "enabled: false\n"+rule("allow", ""))}, rego.Options{})
@@ -196,6 +197,11 @@ func TestRawRego(t *testing.T) {
 			d := e.Layers(subject).Decide(t.Context(), ask(`{"amount":5}`))
 			if d.Result != tc.result || !strings.Contains(d.Reason, tc.reason) || (d.Err != nil) != (tc.reason == "policy_error") {
 				t.Errorf("got %s, %q, %v", d.Result, d.Reason, d.Err)
+			}
+			if d.Err == nil && name != "other policies" {
+				if diff := cmp.Diff(wire(d), evalBundle(t, e, ask(`{"amount":5}`))); diff != "" {
+					t.Errorf("bundle differs from engine:\n%s", diff)
+				}
 			}
 		})
 	}
