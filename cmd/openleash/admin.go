@@ -66,6 +66,15 @@ func adminIn(n *node) *api {
 	return apiOver(l.dial, func() error { return errors.Join(s.Close(), n.close()) })
 }
 
+// overTCP speaks to a server as anyone may.
+func overTCP(addr string) *api {
+	c := apiOver(func(ctx context.Context, _, _ string) (net.Conn, error) {
+		return new(net.Dialer).DialContext(ctx, "tcp", addr)
+	}, nil)
+	c.host = addr
+	return c
+}
+
 func apiOver(dial func(ctx context.Context, network, addr string) (net.Conn, error), close func() error) *api {
 	return &api{http: http.Client{Transport: &http.Transport{DialContext: dial}}, close: close}
 }

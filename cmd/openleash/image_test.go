@@ -4,9 +4,6 @@ package main
 
 import (
 	"bytes"
-	"fmt"
-	"io"
-	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -14,7 +11,6 @@ import (
 	"strings"
 	"syscall"
 	"testing"
-	"time"
 )
 
 // TestImage builds the root of the container image from the Dockerfile's own recipe in a folder, and
@@ -142,24 +138,4 @@ func (d *dockerfile) in(t *testing.T, root string, args []string) *exec.Cmd {
 	cmd.Env = d.env
 	cmd.SysProcAttr = &syscall.SysProcAttr{Chroot: root, Credential: &syscall.Credential{Uid: uint32(d.uid), Gid: uint32(d.uid)}}
 	return cmd
-}
-
-func awaitReady(t *testing.T, url string, ended <-chan error, out fmt.Stringer) {
-	for deadline := time.Now().Add(patience); time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
-		select {
-		case err := <-ended:
-			t.Fatalf("the server ended: %v\n%s", err, out)
-		default:
-		}
-		res, err := http.Get(url)
-		if err != nil {
-			continue
-		}
-		_, _ = io.Copy(io.Discard, res.Body)
-		res.Body.Close()
-		if res.StatusCode == http.StatusOK {
-			return
-		}
-	}
-	t.Fatalf("%s: not within %s\n%s", url, patience, out)
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"os"
@@ -117,6 +118,27 @@ func flip(ts *testscript.TestScript, neg bool, args []string) {
 	}
 	text[at+len(args[1])-1] ^= 1
 	ts.Check(os.WriteFile(name, text, 0o600))
+}
+
+// awaitReady waits until a server answers, or has ended.
+func awaitReady(t *testing.T, url string, ended <-chan error, out fmt.Stringer) {
+	for deadline := time.Now().Add(patience); time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
+		select {
+		case err := <-ended:
+			t.Fatalf("the server ended: %v\n%s", err, out)
+		default:
+		}
+		res, err := http.Get(url)
+		if err != nil {
+			continue
+		}
+		_, _ = io.Copy(io.Discard, res.Body)
+		res.Body.Close()
+		if res.StatusCode == http.StatusOK {
+			return
+		}
+	}
+	t.Fatalf("%s: not within %s\n%s", url, patience, out)
 }
 
 // TestPrintableShowsNoControl: what an agent chose to be called or to say moves no cursor (promise 19).

@@ -74,9 +74,7 @@ func (n *node) wire(ctx context.Context, a *app, withGUI bool) (err error) {
 		TLS: server.TLS{CertFile: s.tlsCert, KeyFile: s.tlsKey},
 	}
 	if withGUI {
-		if cfg.Gui, err = portal(a, n); err != nil {
-			return err
-		}
+		cfg.Gui = portal(a, n)
 	}
 	n.server, err = server.New(cfg)
 	return err

@@ -92,10 +92,7 @@ func stepStart(ctx context.Context, d *demo) error {
 	ctx, d.stop = context.WithCancel(ctx)
 	d.stopped = make(chan error, 1)
 	go func() { d.stopped <- errors.Join(n.run(ctx, public), n.close()) }()
-	d.asOwner = apiOver(func(ctx context.Context, _, _ string) (net.Conn, error) {
-		return new(net.Dialer).DialContext(ctx, "tcp", d.settings.addr)
-	}, nil)
-	d.asOwner.host = d.settings.addr
+	d.asOwner = overTCP(d.settings.addr)
 	var health struct{ Status string }
 	if err := d.asOwner.call(ctx, http.MethodGet, "/v1/health", nil, &health); err != nil {
 		return err
