@@ -140,5 +140,8 @@ func minorOf(text, code string) (int64, bool) {
 		return 0, false
 	}
 	n, err := strconv.ParseInt(whole+fraction+strings.Repeat("0", scale-len(fraction)), 10, 64)
-	return n, err == nil
+	if err != nil {
+		return 0, false
+	}
+	return n, true
 }

@@ -3,8 +3,10 @@ package gui
 import (
 	"cmp"
 	"fmt"
+	"math"
 	"slices"
 	"strconv"
+	"sync"
 	"time"
 
 	"github.com/openleash/openleash-go/leash"
@@ -13,8 +15,8 @@ import (
 
 const (
 	chartDays = 14
-	// maxActivity bounds how many decisions a picture is drawn from.
-	maxActivity = 2000
+	// maxActivity bounds how many decisions one visit reads for a picture.
+	maxActivity = 1000
 )
 
 // activity is what an owner's agents did in the last days.
@@ -59,10 +61,7 @@ func (d *day) count(e store.Entry) {
 	case store.Allow:
 		d.Allow++
 		if a := readAction(e.Action); a.Counts && a.Minor > 0 {
-			if d.Spent == nil {
-				d.Spent = map[string]int64{}
-			}
-			d.Spent[a.Currency] += a.Minor
+			d.spend(a.Currency, a.Minor)
 		}
 	case store.Deny:
 		d.Deny++
@@ -71,43 +70,149 @@ func (d *day) count(e store.Entry) {
 	}
 }
 
-// activity adds up the decisions of the last days, of one agent or of all.
-func (v *visit) activity(agentPrincipalID string) (activity, error) {
-	today := v.now.UTC().Truncate(24 * time.Hour)
-	var out activity
-	for i := range chartDays {
-		out.Days = append(out.Days, day{Start: today.AddDate(0, 0, i+1-chartDays)})
-	}
-	q := store.AuditQuery{AgentPrincipalID: agentPrincipalID, Types: []store.EventType{store.DecisionCreated},
-		Since: out.Days[0].Start, Limit: 500}
-	for read := 0; ; {
-		page, err := v.svc.Audit(v.ctx(), v.caller, q)
-		if err != nil {
-			return out, err
-		}
-		for _, e := range page.Items {
-			out.count(e, v.now)
-		}
-		if read += len(page.Items); page.NextCursor == "" {
-			return out, nil
-		}
-		if read >= maxActivity {
-			out.Partial = true
-			return out, nil
-		}
-		q.Cursor = page.NextCursor
-	}
+// tally adds up an owner's decisions by the hour. It is read forward from where it ended, and
+// backward a stretch at a time until it reaches the beginning of the picture.
+type tally struct {
+	mu     sync.Mutex
+	newest uint64 // sequence number up to which it has read
+	older  string // cursor of what is not yet read behind it; empty if all is
+	hours  map[int64]*day
 }
 
-func (a *activity) count(e store.Entry, now time.Time) {
+// tallies are the tallies in use, by owner and agent.
+type tallies struct {
+	mu  sync.Mutex
+	all map[[2]string]*tally
+}
+
+// maxTallies bounds how many pictures are kept; forgetting one costs reading it again.
+const maxTallies = 512
+
+func (t *tallies) of(owner, agent string) *tally {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	key := [2]string{owner, agent}
+	if t.all[key] == nil {
+		if t.all == nil || len(t.all) >= maxTallies {
+			t.all = map[[2]string]*tally{}
+		}
+		t.all[key] = &tally{hours: map[int64]*day{}}
+	}
+	return t.all[key]
+}
+
+// activity adds up the decisions of the last days, of one agent or of all.
+func (v *visit) activity(agentPrincipalID string) (activity, error) {
+	from := v.now.UTC().Truncate(24*time.Hour).AddDate(0, 0, 1-chartDays)
+	t := v.portal.tallies.of(v.owner.ID, agentPrincipalID)
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	q := store.AuditQuery{AgentPrincipalID: agentPrincipalID, Types: []store.EventType{store.DecisionCreated}, Since: from, Limit: 500}
+	if err := v.readNew(t, q); err != nil {
+		return activity{}, err
+	}
+	return t.picture(from, v.now), nil
+}
+
+// readNew brings a tally up to date, and reads on behind it; at most maxActivity decisions in all.
+func (v *visit) readNew(t *tally, q store.AuditQuery) error {
+	fresh, behind, met, err := v.readBack(q, maxActivity, t.newest)
+	if err != nil {
+		return err
+	}
+	if !met { // nothing was read before, or too much is new since: begin again
+		t.hours, t.older = map[int64]*day{}, behind
+	}
+	for _, e := range fresh {
+		t.newest = max(t.newest, e.Seq)
+		t.count(e)
+	}
+	if left := maxActivity - len(fresh); met && t.older != "" && left > 0 {
+		q.Cursor = t.older
+		older, behind, _, err := v.readBack(q, left, 0)
+		if err != nil {
+			return err
+		}
+		for _, e := range older {
+			t.count(e)
+		}
+		t.older = behind
+	}
+	return nil
+}
+
+// readBack reads decisions from the newest back to those already known, or about limit of them. behind
+// is the cursor of the rest; met says whether it came to a known one, or to the end of a log of which
+// all is known.
+func (v *visit) readBack(q store.AuditQuery, limit int, known uint64) (read []store.Entry, behind string, met bool, err error) {
+	for len(read) < limit {
+		page, err := v.svc.Audit(v.ctx(), v.caller, q)
+		if err != nil {
+			return nil, "", false, err
+		}
+		for _, e := range page.Items {
+			if e.Seq <= known {
+				return read, "", true, nil
+			}
+			read = append(read, e)
+		}
+		if behind = page.NextCursor; behind == "" {
+			return read, "", known > 0, nil
+		}
+		q.Cursor = behind
+	}
+	return read, behind, false, nil
+}
+
+func (t *tally) count(e store.Entry) {
 	if e.Decision == nil {
 		return
 	}
-	if i := int(e.Time.Sub(a.Days[0].Start) / (24 * time.Hour)); i >= 0 && i < len(a.Days) {
-		a.Days[i].count(e)
+	hour := e.Time.Unix() / 3600
+	if t.hours[hour] == nil {
+		t.hours[hour] = &day{Start: time.Unix(hour*3600, 0).UTC()}
 	}
-	if now.Sub(e.Time) <= 24*time.Hour {
-		a.Today.count(e)
+	t.hours[hour].count(e)
+}
+
+// picture adds the hours up to days, and forgets those before.
+func (t *tally) picture(from, now time.Time) activity {
+	out := activity{Partial: t.older != ""}
+	for i := range chartDays {
+		out.Days = append(out.Days, day{Start: from.AddDate(0, 0, i)})
+	}
+	for key, h := range t.hours {
+		i := int(h.Start.Sub(from) / (24 * time.Hour))
+		if h.Start.Before(from) {
+			delete(t.hours, key)
+			continue
+		}
+		if i < len(out.Days) {
+			out.Days[i].add(*h)
+		}
+		if now.Sub(h.Start) <= 24*time.Hour {
+			out.Today.add(*h)
+		}
+	}
+	return out
+}
+
+func (d *day) add(o day) {
+	d.Allow, d.Ask, d.Deny = d.Allow+o.Allow, d.Ask+o.Ask, d.Deny+o.Deny
+	for code, minor := range o.Spent {
+		d.spend(code, minor)
+	}
+}
+
+// spend adds an amount; what does not fit into 64 bits stays at the greatest that does.
+func (d *day) spend(code string, minor int64) {
+	if d.Spent == nil {
+		d.Spent = map[string]int64{}
+	}
+	if sum := d.Spent[code] + minor; sum >= d.Spent[code] {
+		d.Spent[code] = sum
+	} else {
+		d.Spent[code] = math.MaxInt64
 	}
 }
 
@@ -154,11 +259,9 @@ func (a activity) Decisions() bars {
 
 // spend draws what was spent in the currency of which most was spent.
 func (a activity) Spend() *bars {
-	total := day{Spent: map[string]int64{}}
+	var total day
 	for _, d := range a.Days {
-		for code, minor := range d.Spent {
-			total.Spent[code] += minor
-		}
+		total.add(d)
 	}
 	if len(total.Spent) == 0 {
 		return nil

@@ -39,6 +39,7 @@ type editView struct {
 type starter struct {
 	ID, Name, Description string
 	Words                 []string
+	Rego                  bool
 }
 
 // blank are the texts to begin with for those who know what they want.
@@ -49,28 +50,45 @@ var blank = map[string]string{
 
 // starters are the embedded policies, the profiles first.
 func starters() []starter {
-	names := slices.Clone(policies.Profiles)
 	entries, err := policies.Files.ReadDir(".")
 	if err != nil {
 		panic("reading the embedded policies: " + err.Error()) // part of the program
 	}
-	for _, e := range entries {
-		name, isPolicy := strings.CutSuffix(e.Name(), ".yaml")
-		if isPolicy && !strings.HasSuffix(name, "_test") && !slices.Contains(names, name) {
-			names = append(names, name)
-		}
-	}
 	var out []starter
-	for _, name := range names {
-		text, err := policies.Files.ReadFile(name + ".yaml")
-		if err != nil {
+	for _, e := range entries {
+		name := strings.TrimSuffix(e.Name(), path.Ext(e.Name()))
+		if e.IsDir() || strings.HasSuffix(name, "_test") {
 			continue
 		}
-		if p, _ := compiler.Parse(name+".yaml", text); p != nil {
-			out = append(out, starter{name, cmp.Or(p.Name, name), p.Description, compiler.Describe(p)})
+		text, _ := startingText(name)
+		out = append(out, starterOf(name, path.Ext(e.Name()) == ".rego", text))
+	}
+	slices.SortStableFunc(out, func(a, b starter) int { return cmp.Compare(profileRank(a.ID), profileRank(b.ID)) })
+	return out
+}
+
+func starterOf(name string, rego bool, text string) starter {
+	s := starter{ID: name, Name: name, Rego: rego}
+	if p, _ := compiler.Parse(name+".yaml", []byte(text)); !rego && p != nil {
+		s.Name, s.Description, s.Words = cmp.Or(p.Name, name), p.Description, compiler.Describe(p)
+		return s
+	}
+	for line := range strings.Lines(text) {
+		if title, ok := strings.CutPrefix(line, "# title:"); ok {
+			s.Name = strings.TrimSpace(title)
+		} else if about, ok := strings.CutPrefix(line, "# description:"); ok {
+			s.Description = strings.TrimSpace(about)
 		}
 	}
-	return out
+	return s
+}
+
+// profileRank puts the profiles before all others, the most careful first.
+func profileRank(name string) int {
+	if i := slices.Index(policies.Profiles, name); i >= 0 {
+		return i
+	}
+	return len(policies.Profiles)
 }
 
 // startingText is the text of a starter, or an empty policy.
@@ -78,8 +96,12 @@ func startingText(name string) (string, bool) {
 	if text, ok := blank[name]; ok {
 		return text, true
 	}
-	text, err := policies.Files.ReadFile(path.Base(name) + ".yaml")
-	return string(text), err == nil
+	for _, ext := range []string{".yaml", ".rego"} {
+		if text, err := policies.Files.ReadFile(path.Base(name) + ext); err == nil {
+			return string(text), true
+		}
+	}
+	return "", false
 }
 
 func newPolicyPage(v *visit) error {

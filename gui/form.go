@@ -46,6 +46,9 @@ type formItem struct {
 	Last    bool
 }
 
+// prefix begins the names of an item's fields in the form.
+func (i formItem) prefix() string { return i.List + "." + strconv.Itoa(i.Index) + "." }
+
 // filled is a field with what it holds.
 type filled struct {
 	formField
@@ -135,7 +138,7 @@ func readItem(list string, i, count int, n *yaml.Node) formItem {
 	}
 	for _, f := range fields {
 		value, shown := f.read(n)
-		out.Fields = append(out.Fields, filled{f, list + "." + strconv.Itoa(i) + "." + f.Name(), value, shown})
+		out.Fields = append(out.Fields, filled{f, out.prefix() + f.Name(), value, shown})
 		switch f.Name() {
 		case "id":
 			out.Title = cmp.Or(out.Title, value)

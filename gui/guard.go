@@ -1,6 +1,7 @@
 package gui
 
 import (
+	"crypto/rand"
 	"crypto/sha256"
 	"crypto/subtle"
 	"encoding/hex"
@@ -31,14 +32,31 @@ func (p *portal) guard(next http.Handler) http.Handler {
 	})
 }
 
-// formToken is what the forms of a session carry: nobody without the session token can make it.
+// formToken is what the forms of a session carry: nobody without the session token can make it. It
+// differs on each page, so that compressed pages of one session tell nothing about it (BREACH).
 func formToken(sessionToken string) string {
+	mask := make([]byte, sha256.Size)
+	_, _ = rand.Read(mask) // never fails
+	return hex.EncodeToString(append(mask, xor(mask, formSecret(sessionToken))...))
+}
+
+func formSecret(sessionToken string) []byte {
 	sum := sha256.Sum256([]byte("openleash portal form\n" + sessionToken))
-	return hex.EncodeToString(sum[:])
+	return sum[:]
+}
+
+func xor(a, b []byte) []byte {
+	out := make([]byte, len(a))
+	subtle.XORBytes(out, a, b)
+	return out
 }
 
 // tokenFits says whether a form belongs to the session that sends it.
 func (v *visit) tokenFits() bool {
-	got := v.r.PostFormValue("form_token")
-	return subtle.ConstantTimeCompare([]byte(got), []byte(formToken(v.token))) == 1
+	raw, err := hex.DecodeString(v.r.PostFormValue("form_token"))
+	if err != nil || len(raw) != 2*sha256.Size {
+		return false
+	}
+	secret := xor(raw[:sha256.Size], raw[sha256.Size:])
+	return subtle.ConstantTimeCompare(secret, formSecret(v.token)) == 1
 }

@@ -3,7 +3,6 @@ package gui
 import (
 	"cmp"
 	"context"
-	"encoding/json"
 	"fmt"
 	"html/template"
 	"log/slog"
@@ -12,6 +11,7 @@ import (
 	"time"
 
 	"github.com/openleash/openleash-go/leash"
+	"github.com/openleash/openleash-go/policies"
 )
 
 // Config says how the portal is served.
@@ -25,19 +25,8 @@ type Config struct {
 	// Version of the program, for the foot of the page.
 	Version string
 
-	// Scenarios are what the playground offers to try; none if nil.
-	Scenarios []Scenario
 	// LogStatus says up to where the log's chain is verified; nil if nobody knows.
 	LogStatus func(context.Context) (LogStatus, error)
-}
-
-// Scenario is a policy and an action that show one thing.
-type Scenario struct {
-	Name   string
-	Shows  string // one sentence
-	Policy string // YAML or Rego
-	Action json.RawMessage
-	Now    time.Time // zero is the present
 }
 
 // LogStatus is how far the chain of the log is known to hold.
@@ -49,13 +38,16 @@ type LogStatus struct {
 
 // portal is the handler of everything below /gui.
 type portal struct {
-	cfg    Config
-	svc    *leash.Service
-	assets *assets
-	pages  map[string]*template.Template
-	live   streams
-	secure bool // cookies over TLS alone
-	origin *http.CrossOriginProtection
+	cfg     Config
+	svc     *leash.Service
+	assets  *assets
+	pages   map[string]*template.Template
+	live    streams
+	tallies tallies
+	secure  bool // cookies over TLS alone
+	origin  *http.CrossOriginProtection
+	// scenarios are what the playground offers to try.
+	scenarios []policies.Scenario
 }
 
 // New returns the portal. Its routes begin with /gui; the paths that it sees are whole.
@@ -70,6 +62,10 @@ func New(cfg Config) http.Handler {
 	p := &portal{cfg: cfg, svc: cfg.Service, assets: newAssets(), origin: http.NewCrossOriginProtection(),
 		secure: strings.HasPrefix(cfg.PublicURL, "https://")}
 	p.pages = parsePages(p.assets)
+	var err error
+	if p.scenarios, err = policies.Scenarios(); err != nil {
+		panic("reading the embedded scenarios: " + err.Error()) // part of the program
+	}
 	p.origin.SetDenyHandler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		p.plainError(w, r, http.StatusForbidden, "This request did not come from a page of this portal, so it was not carried out.")
 	}))

@@ -18,6 +18,7 @@ type homeView struct {
 	Activity    activity
 	Budgets     []budgetView
 	MoreBudgets int
+	ManyAgents  bool // too many to list their budgets here
 	Recent      []entryView
 	Started     bool // there is an agent or a decision
 }
@@ -29,6 +30,8 @@ var newsworthy = []store.EventType{store.DecisionCreated, store.BudgetAlert, sto
 const (
 	homeItems   = 5
 	homeBudgets = 6
+	// maxBudgetAgents is up to how many agents the first page adds their budgets up.
+	maxBudgetAgents = 200
 )
 
 func home(v *visit) error {
@@ -46,8 +49,15 @@ func home(v *visit) error {
 	if h.Activity, err = v.activity(""); err != nil {
 		return err
 	}
-	if h.Budgets, err = v.budgets(""); err != nil {
+	agents, err := v.svc.Agents(v.ctx(), v.caller, leash.AgentQuery{Limit: 1})
+	if err != nil {
 		return err
+	}
+	h.Started = agents.Total > 0
+	if h.ManyAgents = agents.Total > maxBudgetAgents; !h.ManyAgents {
+		if h.Budgets, err = v.budgets(""); err != nil {
+			return err
+		}
 	}
 	if n := len(h.Budgets); n > homeBudgets {
 		h.Budgets, h.MoreBudgets = h.Budgets[:homeBudgets], n-homeBudgets
@@ -59,11 +69,6 @@ func home(v *visit) error {
 	for _, e := range page.Items {
 		h.Recent = append(h.Recent, describe(e))
 	}
-	agents, err := v.svc.Agents(v.ctx(), v.caller, leash.AgentQuery{Limit: 1})
-	if err != nil {
-		return err
-	}
-	h.Started = agents.Total > 0
 	return v.render(http.StatusOK, "home", "Home", h)
 }
 

@@ -1,11 +1,13 @@
 package gui
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
 	"net/http"
 	"slices"
+	"strconv"
 	"sync"
 	"time"
 
@@ -50,6 +52,7 @@ type change struct {
 	Topic   string `json:"topic"` // approvals, drafts, agents, policies or log
 	Message string `json:"message,omitempty"`
 	Link    string `json:"link,omitempty"`
+	Seq     uint64 `json:"seq"`
 	Waiting int    `json:"waiting"`
 	Counts  counts `json:"counts"`
 }
@@ -70,13 +73,9 @@ func events(v *visit) error {
 		return &leash.Error{Code: leash.RateLimited, Message: "too many streams of this session are open"}
 	}
 	defer leave()
-	latest, err := v.svc.Audit(v.ctx(), v.caller, store.AuditQuery{Limit: 1})
+	after, err := strconv.ParseUint(cmp.Or(v.r.Header.Get("Last-Event-ID"), v.query("after")), 10, 63)
 	if err != nil {
-		return err
-	}
-	var after uint64
-	if len(latest.Items) > 0 {
-		after = latest.Items[0].Seq
+		return &leash.Error{Code: leash.InvalidRequest, Message: "the stream begins after an entry of the log; name its number"}
 	}
 	h := v.w.Header()
 	h.Set("Content-Type", "text/event-stream")
@@ -120,6 +119,7 @@ func (v *visit) pump(entries <-chan store.Entry) {
 	if v.send("retry: 3000\n\n") != nil {
 		return
 	}
+	var last uint64
 	var due <-chan time.Time
 	var topic []string
 	latest := map[string]store.Entry{}
@@ -143,11 +143,11 @@ func (v *visit) pump(entries <-chan store.Entry) {
 			if t := topics[e.Type]; !slices.Contains(topic, t) {
 				topic = append(topic, t)
 			}
-			latest[topics[e.Type]] = e
+			latest[topics[e.Type]], last = e, e.Seq
 		case <-due:
 			for _, t := range topic {
 				data, err := json.Marshal(v.changeOf(latest[t]))
-				if err != nil || v.send(fmt.Sprintf("event: change\ndata: %s\n\n", data)) != nil {
+				if err != nil || v.send(fmt.Sprintf("id: %d\nevent: change\ndata: %s\n\n", last, data)) != nil {
 					return
 				}
 			}
@@ -157,7 +157,7 @@ func (v *visit) pump(entries <-chan store.Entry) {
 }
 
 func (v *visit) changeOf(e store.Entry) change {
-	c := change{Topic: topics[e.Type], Counts: v.waiting()}
+	c := change{Topic: topics[e.Type], Seq: e.Seq, Counts: v.waiting()}
 	c.Waiting = c.Counts.Sum()
 	var data struct {
 		ApprovalID string `json:"approval_request_id"`
@@ -187,4 +187,14 @@ func (v *visit) send(text string) error {
 		return err
 	}
 	return control.Flush()
+}
+
+// lastSeq is the number of the owner's latest log entry. A page takes it before it reads anything
+// else, so that its stream begins with the first change that the page may not show.
+func (v *visit) lastSeq() (uint64, error) {
+	page, err := v.svc.Audit(v.ctx(), v.caller, store.AuditQuery{Limit: 1})
+	if err != nil || len(page.Items) == 0 {
+		return 0, err
+	}
+	return page.Items[0].Seq, nil
 }

@@ -6,11 +6,12 @@ import (
 	"net/http"
 
 	"github.com/openleash/openleash-go/leash"
+	"github.com/openleash/openleash-go/policies"
 )
 
 // playgroundView is a policy, an action, and what the one says of the other.
 type playgroundView struct {
-	Scenarios []Scenario
+	Scenarios []policies.Scenario
 	Chosen    string
 	Shows     string
 	Policies  []leash.PolicyView // of the owner, to begin with
@@ -28,10 +29,10 @@ func playgroundPage(v *visit) error {
 		out.Text, out.Try = p.Text, v.suggestTry(id)
 	}
 	name := v.query("scenario")
-	if name == "" && v.query("policy") == "" && len(v.cfg.Scenarios) > 0 {
-		name = v.cfg.Scenarios[0].Name
+	if name == "" && v.query("policy") == "" && len(v.scenarios) > 0 {
+		name = v.scenarios[0].Name
 	}
-	for _, s := range v.cfg.Scenarios {
+	for _, s := range v.scenarios {
 		if s.Name == name {
 			out.take(s)
 		}
@@ -40,7 +41,7 @@ func playgroundPage(v *visit) error {
 }
 
 // take puts a scenario into the fields.
-func (p *playgroundView) take(s Scenario) {
+func (p *playgroundView) take(s policies.Scenario) {
 	p.Chosen, p.Shows, p.Text, p.Try = s.Name, s.Shows, s.Policy, tryView{}
 	var a struct {
 		Type         string          `json:"action_type"`
@@ -64,7 +65,7 @@ func (p *playgroundView) take(s Scenario) {
 }
 
 func (v *visit) showPlayground(status int, p playgroundView) error {
-	p.Scenarios = v.cfg.Scenarios
+	p.Scenarios = v.scenarios
 	all, err := v.svc.Policies(v.ctx(), v.caller)
 	if err != nil {
 		return err

@@ -2,6 +2,7 @@ package gui
 
 import (
 	"bytes"
+	"compress/gzip"
 	"errors"
 	"fmt"
 	"html/template"
@@ -21,6 +22,7 @@ type view struct {
 	Section string // of the navigation
 	Owner   leash.OwnerProfile
 	Token   string // for forms
+	Seq     uint64 // after which the page's stream begins
 	Said    *flashView
 	Counts  counts
 	Now     time.Time
@@ -74,7 +76,7 @@ func (v *visit) execute(status int, name, part, title string, data any) error {
 	if !ok {
 		return fmt.Errorf("there is no template %q", name)
 	}
-	out := view{Title: title, Section: sections[name], Owner: v.owner, Now: v.now, Version: v.cfg.Version, Data: data}
+	out := view{Seq: v.seq, Title: title, Section: sections[name], Owner: v.owner, Now: v.now, Version: v.cfg.Version, Data: data}
 	if v.token != "" {
 		out.Token = formToken(v.token)
 	}
@@ -89,10 +91,25 @@ func (v *visit) execute(status int, name, part, title string, data any) error {
 		return fmt.Errorf("rendering %s: %w", name, err)
 	}
 	v.w.Header().Set("Content-Type", "text/html; charset=utf-8")
+	v.w.Header().Set("Vary", "Accept-Encoding")
+	if b.Len() < minCompressed || !strings.Contains(v.r.Header.Get("Accept-Encoding"), "gzip") {
+		v.w.WriteHeader(status)
+		_, _ = b.WriteTo(v.w) // the client may be gone
+		return nil
+	}
+	v.w.Header().Set("Content-Encoding", "gzip")
 	v.w.WriteHeader(status)
-	_, _ = b.WriteTo(v.w) // the client may be gone
+	z, err := gzip.NewWriterLevel(v.w, gzip.BestSpeed)
+	if err != nil {
+		return err
+	}
+	_, _ = b.WriteTo(z) // the client may be gone
+	_ = z.Close()
 	return nil
 }
+
+// minCompressed is from what size on a page is compressed, in bytes.
+const minCompressed = 1400
 
 // waiting counts what waits for the owner. A page is shown also if it cannot be counted.
 func (v *visit) waiting() counts {
@@ -115,6 +132,7 @@ func functions(a *assets) template.FuncMap {
 		"plural":   plural,
 		"json":     indented,
 		"join":     strings.Join,
+		"sentence": sentence,
 		"deref":    func(s *string) string { return *s },
 		"clock":    func(t time.Time) template.HTML { return timeTag(t, t.UTC().Format("15:04:05")) },
 		"once":     once,

@@ -107,6 +107,12 @@ func login(v *visit) error {
 	remember.MaxAge = 365 * 24 * 3600
 	http.SetCookie(v.w, remember)
 	if len(l.Carry) > 0 {
+		if v.caller, err = v.svc.Session(v.ctx(), grant.Token); err != nil {
+			return err
+		}
+		if v.owner, err = v.svc.Profile(v.ctx(), v.caller); err != nil {
+			return err
+		}
 		return v.render(http.StatusOK, "again", "Go on where you were",
 			againView{"You are logged in again. What you were about to do is still here.", l.Return, l.Carry})
 	}
@@ -183,9 +189,9 @@ type welcomeView struct {
 type profileChoice struct{ ID, Name, Words string }
 
 var profiles = []profileChoice{
-	{"conservative", "Careful", "Small purchases pass, the rest asks you, anything else is denied."},
-	{"balanced", "Balanced", "Everyday actions pass within a daily budget, larger ones ask you. A good start."},
-	{"autonomous", "Free", "Most actions pass within budgets; only the largest ask you."},
+	{"conservative", "Careful", "Looking things up passes; everything that has consequences asks you first."},
+	{"balanced", "Balanced", "Small purchases pass, a few a day; larger ones, bookings and messages ask you. A good start."},
+	{"autonomous", "Free", "Most actions pass; large purchases and what cannot be taken back ask you."},
 	{"none", "Nothing yet", "Everything is denied until you write a policy."},
 }
 

@@ -23,6 +23,7 @@ type visit struct {
 	caller leash.Caller
 	owner  leash.OwnerProfile // zero without a session
 	token  string             // of the session
+	seq    uint64             // of the owner's latest log entry when the visit began
 }
 
 func (v *visit) ctx() context.Context { return v.r.Context() }
@@ -46,6 +47,9 @@ func (v *visit) identify() error {
 		return err
 	}
 	v.token = cookie.Value
+	if v.seq, err = v.lastSeq(); err != nil {
+		return err
+	}
 	v.owner, err = v.svc.Profile(v.ctx(), v.caller)
 	return err
 }
@@ -84,6 +88,14 @@ var secrets = []string{"passphrase", "passphrase_again", "current_passphrase", "
 
 // field is one value of a form that is to be sent again.
 type field struct{ Name, Value string }
+
+// carriedLabels are the fields that an owner would miss, by what they are called on their pages. The
+// others are carried along unseen.
+var carriedLabels = map[string]string{"text": "Text of the policy", "reason": "Reason", "groups": "Groups",
+	"display_name": "Display name", "deposit_reference": "Reference of the deposit", "name": "Name"}
+
+// Label is what an owner knows the field as; empty for one that is not shown.
+func (f field) Label() string { return carriedLabels[f.Name] }
 
 // carried are the fields of a form, less the secret ones.
 func carried(form url.Values) []field {

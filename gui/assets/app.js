@@ -104,11 +104,18 @@ function notify(change) {
     note.onclick = () => { focus(); location.href = change.link; };
   }
 }
+// listen holds the stream. A tab that joins says how new its page is, and is told what it missed.
 function listen() {
+  const told = new Map();
+  if (channel) channel.onmessage = (e) => {
+    if (!("joined" in e.data)) { arrived(e.data); return; }
+    for (const change of told.values()) if (change.seq > e.data.joined) channel.postMessage(change);
+  };
   return new Promise(() => {
-    const source = new EventSource(live);
+    const source = new EventSource(live + "?after=" + document.body.dataset.seq);
     source.addEventListener("change", (e) => {
       const change = JSON.parse(e.data);
+      told.set(change.topic, change);
       arrived(change);
       notify(change);
       channel?.postMessage(change);
@@ -117,7 +124,10 @@ function listen() {
   });
 }
 if (live) {
-  if (channel) channel.onmessage = (e) => arrived(e.data);
+  if (channel) {
+    channel.onmessage = (e) => { if (e.data.topic) arrived(e.data); };
+    channel.postMessage({ joined: Number(document.body.dataset.seq) });
+  }
   if (channel && navigator.locks) navigator.locks.request("openleash-live", listen);
   else listen();
 }

@@ -376,7 +376,6 @@ func TestHostileText(t *testing.T) {
 	p.visit("/gui/approvals/" + req.ID)
 	p.sees("⟨U+202E⟩")
 	p.picture("approval-hostile")
-	p.fill("#reason", "")
 	p.press("button[form=no]")
 	p.sees("Denied. The agent has been told.")
 }

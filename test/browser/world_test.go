@@ -53,7 +53,6 @@ func newWorld(t *testing.T) *world {
 	w.Service, err = leash.New(t.Context(), leash.Config{Clock: w.now, Log: quiet, PublicURL: w.url}, st)
 	w.must(err)
 	server.Config.Handler = gui.New(gui.Config{Service: w.Service, Log: slog.New(slog.NewTextHandler(testWriter{t}, nil)), Clock: w.now, PublicURL: w.url, Version: "test",
-		Scenarios: []gui.Scenario{{Name: "small-purchase", Shows: "A purchase of 45.00 passes by itself.", Policy: spending, Action: []byte(`{"action_type":"purchase.order","payload":{"amount_minor":4500,"currency":"USD"}}`)}},
 		LogStatus: func(ctx context.Context) (gui.LogStatus, error) {
 			page, err := w.Audit(ctx, w.owner, store.AuditQuery{Limit: 1})
 			return gui.LogStatus{Seq: page.Items[0].Seq, Time: page.Items[0].Time, Intact: true}, err

@@ -1,0 +1,119 @@
+package gui
+
+import (
+	"math"
+	"strings"
+	"testing"
+	"time"
+	"unicode/utf8"
+
+	"pgregory.net/rapid"
+)
+
+func TestInert(t *testing.T) {
+	for in, want := range map[string]string{
+		"plain":               "plain",
+		"two\nlines\tand":     "two\nlines\tand",
+		"a\u202egnp.exe":      "a⟨U+202E⟩gnp.exe",
+		"zero\u200bwidth":     "zero⟨U+200B⟩width",
+		"bell\a":              "bell⟨U+0007⟩",
+		"👩\u200d🚀":            "👩\u200d🚀",
+		"bad \xff byte":       "bad � byte",
+		"<b>&amp;</b>":        "<b>&amp;</b>", // escaping is html/template's
+		"line\u2028separator": "line⟨U+2028⟩separator",
+	} {
+		if got := inert(in); got != want {
+			t.Errorf("inert(%q) = %q, want %q", in, got, want)
+		}
+	}
+}
+
+func TestInertNeverLeavesADeceptiveCharacter(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		in := rapid.String().Draw(t, "text") + "\u202e" + string(rapid.SliceOf(rapid.Byte()).Draw(t, "bytes"))
+		for _, out := range []string{inert(in), short(in)} {
+			if !utf8.ValidString(out) || strings.ContainsFunc(out, deceptive) {
+				t.Fatalf("%q", out)
+			}
+		}
+		if n := utf8.RuneCountInString(short(in)); n > maxShown {
+			t.Fatalf("%d runes", n)
+		}
+	})
+}
+
+func TestMoney(t *testing.T) {
+	for _, c := range []struct {
+		minor int64
+		code  string
+		want  string
+	}{
+		{0, "USD", "0 USD"}, {5, "USD", "0.05 USD"}, {12345, "USD", "123.45 USD"}, {24900, "EUR", "249 EUR"},
+		{1234567890, "USD", "12,345,678.90 USD"}, {500, "JPY", "500 JPY"}, {1234, "KWD", "1.234 KWD"},
+		{-150, "USD", "−1.50 USD"}, {100, "", "100 minor units"}, {100, "zzzz", "100 minor units of zzzz"},
+		{math.MaxInt64, "USD", "92,233,720,368,547,758.07 USD"}, {math.MinInt64, "JPY", "−9,223,372,036,854,775,808 JPY"},
+	} {
+		if got := money(c.minor, c.code); got != c.want {
+			t.Errorf("money(%d, %q) = %q, want %q", c.minor, c.code, got, c.want)
+		}
+	}
+}
+
+func TestMinorOf(t *testing.T) {
+	for _, c := range []struct {
+		text, code string
+		want       int64
+		ok         bool
+	}{
+		{"45", "USD", 4500, true}, {"0.1", "USD", 10, true}, {"1.10", "USD", 110, true}, {"45", "JPY", 45, true},
+		{"1.005", "USD", 0, false}, {"1e3", "USD", 0, false}, {"45", "", 0, false}, {"99999999999999999999", "USD", 0, false},
+	} {
+		if got, ok := minorOf(c.text, c.code); got != c.want || ok != c.ok {
+			t.Errorf("minorOf(%q, %q) = %d, %v", c.text, c.code, got, ok)
+		}
+	}
+}
+
+func TestMoneyAndMinorAgree(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		minor := rapid.Int64Range(0, 1<<53).Draw(t, "minor")
+		text := strings.ReplaceAll(strings.TrimSuffix(money(minor, "USD"), " USD"), ",", "")
+		if back, ok := minorOf(text, "USD"); !ok || back != minor {
+			t.Fatalf("%d is shown as %s, which is %d", minor, text, back)
+		}
+	})
+}
+
+func TestAgo(t *testing.T) {
+	now := time.Date(2026, 4, 10, 12, 0, 0, 0, time.UTC)
+	for d, want := range map[time.Duration]string{0: "just now", time.Minute: "1 minute ago", 119 * time.Minute: "1 hour ago",
+		47 * time.Hour: "47 hours ago", 72 * time.Hour: "3 days ago", -time.Hour: "in 1 hour"} {
+		if got := ago(now, now.Add(-d)); got != want {
+			t.Errorf("%s before: %q, want %q", d, got, want)
+		}
+	}
+}
+
+func FuzzOwnPath(f *testing.F) {
+	for _, s := range []string{"/gui/agents?q=a", "//evil.example/gui/", "https://evil.example/gui/", "/gui/../v1/owner", `/gui/\evil.example`, "javascript:alert(1)", "/gui/login"} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, s string) {
+		got := ownPath(s)
+		if !strings.HasPrefix(got, "/gui/") || strings.Contains(got, `\`) || strings.ContainsAny(got, "\r\n") {
+			t.Errorf("ownPath(%q) = %q", s, got)
+		}
+	})
+}
+
+func FuzzReadAction(f *testing.F) {
+	f.Add([]byte(`{"action_type":"purchase.order","payload":{"amount_minor":4500,"currency":"USD","a":{"b":[1]}}}`))
+	f.Add([]byte(`{"payload":{"amount":1e400}}`))
+	f.Add([]byte(`[]`))
+	f.Fuzz(func(t *testing.T, raw []byte) {
+		a := readAction(raw)
+		if a.Counts && a.Currency == "" {
+			t.Errorf("counts %d of no currency", a.Minor)
+		}
+	})
+}
