@@ -46,15 +46,21 @@ guardrails := [p | some p in ordered; p.guardrail]
 
 layers := [p | some p in ordered; not p.guardrail]
 
+# What a policy says, if it does not abstain. A decision of the wrong shape denies and names no rule.
 says(p) := {
 	"policy_id": p.id,
 	"rule_id": d.rule_id,
 	"effect": effect_of(d),
-	"obligations": array.concat(implied, [o | some o in object.get(d, "obligations", []); not o in implied]),
-	"proof": object.get(d, "proof", {"required": true}),
+	"obligations": obligations_of(d),
+	"proof": object.union({"required": true}, object.get(d, "proof", {})),
 } if {
 	d := data.openleash.policy[p.id].decision
-	implied := [{"type": type} | type := requires[lower(d.effect)]]
+	well_formed(p, d)
+}
+
+says(p) := {"policy_id": p.id, "rule_id": null, "effect": "deny", "obligations": [], "proof": {"required": false}} if {
+	d := data.openleash.policy[p.id].decision
+	not well_formed(p, d)
 }
 
 # An effect that requires something allows, with that obligation.
@@ -67,6 +73,63 @@ requires := {
 effect_of(d) := "allow" if requires[lower(d.effect)]
 
 effect_of(d) := lower(d.effect) if not requires[lower(d.effect)]
+
+obligations_of(d) := array.concat(implied, [o | some o in object.get(d, "obligations", []); not o in implied]) if {
+	implied := [{"type": type} | type := requires[lower(d.effect)]]
+}
+
+well_formed(p, d) if {
+	is_object(d)
+	object.keys(d) - {"effect", "rule_id", "reason", "obligations", "proof"} == set()
+	is_string(d.effect)
+	lower(d.effect) in {"allow", "deny", "require_approval", "require_step_up", "require_deposit"}
+	d.rule_id != ""
+	short(d.rule_id, 128)
+	short(object.get(d, "reason", ""), 4096)
+	good_proof(object.get(d, "proof", {}))
+	given := object.get(d, "obligations", [])
+	is_array(given)
+	count(given) <= 16
+	every o in given { good_obligation(o) }
+	fits(p, lower(d.effect), obligations_of(d))
+}
+
+short(text, limit) if {
+	is_string(text)
+	count(text) <= limit
+}
+
+good_obligation(o) if {
+	is_object(o)
+	object.keys(o) - {"type", "params"} == set()
+	o.type in {"HUMAN_APPROVAL", "STEP_UP_AUTH", "DEPOSIT", "COUNTERPARTY_ATTESTATION"}
+	is_object(object.get(o, "params", {}))
+}
+
+good_proof(proof) if {
+	is_object(proof)
+	object.keys(proof) - {"required", "ttl_seconds"} == set()
+	is_boolean(object.get(proof, "required", true))
+	ttl := object.get(proof, "ttl_seconds", 1)
+	is_number(ttl)
+	ttl == floor(ttl)
+	ttl >= 1
+	ttl <= 3600
+}
+
+# A denial owes nothing, and a guardrail does not allow without something that is owed.
+fits(p, "deny", owed) if owed == []
+
+fits(p, effect, owed) if {
+	effect != "deny"
+	not p.guardrail
+}
+
+fits(p, effect, owed) if {
+	effect != "deny"
+	p.guardrail
+	owed != []
+}
 
 # The first of each kind that decides.
 guardrail := says(guardrails[min({i | some i, p in guardrails; says(p)})])

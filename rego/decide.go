@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/open-policy-agent/opa/v1/ast"
@@ -303,66 +302,4 @@ func joinProof(a, b compiler.ProofSpec) compiler.ProofSpec {
 		out.TTLSeconds = b.TTLSeconds
 	}
 	return out
-}
-
-// rawOutcome reads the decision of a policy written in Rego, strictly.
-func (p *Policy) rawOutcome(v ast.Value) (*outcome, error) {
-	value, err := ast.JSON(v)
-	if err != nil {
-		return nil, err
-	}
-	raw, err := json.Marshal(value)
-	if err != nil {
-		return nil, err
-	}
-	var shape struct {
-		Effect      string                `json:"effect"`
-		RuleID      string                `json:"rule_id"`
-		Reason      string                `json:"reason"`
-		Obligations []compiler.Obligation `json:"obligations"`
-		Proof       *compiler.ProofSpec   `json:"proof"`
-	}
-	dec := json.NewDecoder(strings.NewReader(string(raw)))
-	dec.DisallowUnknownFields()
-	if err := dec.Decode(&shape); err != nil {
-		return nil, fmt.Errorf("decision has the wrong shape: %w", err)
-	}
-	out := &outcome{policy: p, ruleID: shape.RuleID, reason: shape.Reason, obligations: shape.Obligations,
-		proof: compiler.ProofSpec{Required: true}}
-	if shape.Proof != nil {
-		out.proof = *shape.Proof
-	}
-	return out, out.check(shape.Effect)
-}
-
-// check holds what a Rego policy says to what a YAML policy could say.
-func (o *outcome) check(effect string) error {
-	allows, obligation, ok := compiler.ParseEffect(effect)
-	switch {
-	case !ok:
-		return fmt.Errorf("decision has the wrong shape: unknown effect %q", effect)
-	case allows == compiler.Deny && len(o.obligations) > 0:
-		return fmt.Errorf("decision has the wrong shape: deny carries no obligations")
-	}
-	o.effect = allows
-	if obligation != "" {
-		o.obligations = joinObligations([]compiler.Obligation{{Type: obligation}}, o.obligations)
-	}
-	if o.ruleID == "" {
-		return fmt.Errorf("decision has the wrong shape: rule_id is missing")
-	}
-	if o.proof.TTLSeconds < 0 || o.proof.TTLSeconds > compiler.MaxProofTTL {
-		return fmt.Errorf("decision has the wrong shape: proof.ttl_seconds must be from 0 to %d", compiler.MaxProofTTL)
-	}
-	for _, ob := range o.obligations {
-		switch ob.Type {
-		case compiler.HumanApproval, compiler.StepUpAuth, compiler.Deposit, compiler.CounterpartyAttestation:
-		default:
-			return fmt.Errorf("decision has the wrong shape: unknown obligation %q", ob.Type)
-		}
-	}
-	if o.policy.Guardrail && o.effect == compiler.Allow && len(o.obligations) == 0 {
-		return fmt.Errorf("a guardrail cannot allow")
-	}
-	return nil
 }
