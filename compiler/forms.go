@@ -1,15 +1,12 @@
 package compiler
 
 import (
-	"encoding/json"
 	"fmt"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
 	"github.com/open-policy-agent/opa/v1/ast"
-	"github.com/open-policy-agent/opa/v1/util"
 )
 
 // certain returns expressions that hold together exactly where x is known to be true, or known to be
@@ -30,7 +27,7 @@ func (e *emitter) certain(x Expr, negated bool) []*ast.Expr {
 		return e.either(x.Pos, x.Exprs, false)
 	}
 	e.at = x.pos()
-	return e.oneOf(x.pos(), e.comparison(x, negated))
+	return e.oneOf(alternatives(x), x.pos(), e.comparison(x, negated))
 }
 
 // possible returns expressions that hold together exactly where x is not known to be false.
@@ -44,7 +41,7 @@ func (e *emitter) possible(x Expr) []*ast.Expr {
 	}
 	fails := e.certain(x, true)
 	e.at = x.pos()
-	not := e.helper(x.pos(), [][]*ast.Expr{fails})
+	not := e.helper("fails", x.pos(), [][]*ast.Expr{fails})
 	not.Negated = true
 	return []*ast.Expr{not}
 }
@@ -62,24 +59,36 @@ func (e *emitter) either(at Position, parts []Expr, negated bool) []*ast.Expr {
 	for i, p := range parts {
 		bodies[i] = e.certain(p, negated)
 	}
-	return e.oneOf(at, bodies)
+	return e.oneOf("any", at, bodies)
 }
 
-// oneOf returns expressions that hold where one of the bodies does.
-func (e *emitter) oneOf(at Position, bodies [][]*ast.Expr) []*ast.Expr {
+// alternatives is what a comparison's helper rule is called, where it takes one.
+func alternatives(x Expr) string {
+	switch x.(type) {
+	case Domains:
+		return "domain"
+	case Schedule:
+		return "hours"
+	}
+	return "any"
+}
+
+// oneOf returns expressions that hold where one of the bodies does. what names the helper rule, if it
+// takes one.
+func (e *emitter) oneOf(what string, at Position, bodies [][]*ast.Expr) []*ast.Expr {
 	if len(bodies) == 1 {
 		return bodies[0]
 	}
-	return []*ast.Expr{e.helper(at, bodies)}
+	return []*ast.Expr{e.helper(what, at, bodies)}
 }
 
-// helper adds a rule that holds where one of the bodies does, and returns a call of it.
-func (e *emitter) helper(at Position, bodies [][]*ast.Expr) *ast.Expr {
-	name := e.name("part")
-	e.at = at
+// helper adds a rule that holds where one of the bodies does, and returns a reference to it.
+func (e *emitter) helper(what string, at Position, bodies [][]*ast.Expr) *ast.Expr {
+	name := e.name(what)
 	for _, body := range bodies {
+		e.at = at
 		if len(body) > 0 {
-			e.setAt(body[0].Location)
+			e.at = positionOf(body[0].Location)
 		}
 		e.add(&e.helpers, ast.NewHead(name, nil, e.term(ast.Boolean(true))), body)
 	}
@@ -87,18 +96,22 @@ func (e *emitter) helper(at Position, bodies [][]*ast.Expr) *ast.Expr {
 	return e.expr(ast.NewExpr(e.term(name)))
 }
 
-// name is that of a new helper rule: of the rule that it belongs to, and numbered, so that no two are
-// the same. None is a name of the module's own.
+// name is that of a new helper rule: the id of the rule that it belongs to, what it is for, and a number
+// if there is more than one such. Names of the module's own end otherwise.
 func (e *emitter) name(what string) ast.Var {
-	e.parts++
 	id := strings.ReplaceAll(e.current, "-", "_")
 	if id[0] >= '0' && id[0] <= '9' {
-		id = "_" + id
+		id = "rule_" + id
 	}
-	return ast.Var(fmt.Sprintf("%s_%s_%d", id, what, e.parts))
+	name := id + "_" + what
+	e.named[name]++
+	if n := e.named[name]; n > 1 {
+		name = fmt.Sprintf("%s_%d", name, n)
+	}
+	return ast.Var(name)
 }
 
-func (e *emitter) setAt(l *ast.Location) { e.at = Position{l.File, l.Row, l.Col} }
+func positionOf(l *ast.Location) Position { return Position{l.File, l.Row, l.Col} }
 
 // comparison returns the alternatives under which a leaf is known to be true, or false if negated.
 func (e *emitter) comparison(x Expr, negated bool) [][]*ast.Expr {
@@ -201,32 +214,12 @@ func (e *emitter) amount(a AmountBound, negated bool) [][]*ast.Expr {
 // domains: certain where at least one field is given and all that are given fit; certainly not where
 // one that is given does not fit.
 func (e *emitter) domains(d Domains, negated bool) [][]*ast.Expr {
-	listed := e.name("lists")
-	name := e.term(ast.Var("name"))
-	lower := e.termCall(ast.Lower, name)
-	add := func(body *ast.Expr) {
-		head := ast.NewHead(listed, nil, e.term(ast.Boolean(true)))
-		head.Args = ast.Args{name.Copy()}
-		e.add(&e.helpers, head, []*ast.Expr{body})
-	}
-	if len(d.Exact) > 0 {
-		var values []Literal
-		for _, s := range d.Exact {
-			values = append(values, Literal{Value: s})
-		}
-		add(e.call(ast.Member, lower, e.set(values...)))
-	}
-	for _, suffix := range d.Suffixes {
-		add(e.call(ast.EndsWith, lower, e.text(suffix)))
-	}
-	if len(d.Exact)+len(d.Suffixes) == 0 {
-		add(e.expr(ast.NewExpr(e.term(ast.Boolean(false))))) // an empty list is an error already
-	}
+	listed := e.listed(d)
 	fit := func(p Path, fits bool) []*ast.Expr {
 		ref := e.field(p)
-		hit := e.expr(ast.NewExpr([]*ast.Term{e.term(ast.Ref{ast.NewTerm(listed)}), ref}))
+		hit := e.function(listed, ref)
 		hit.Negated = fits == d.Blocked
-		return []*ast.Expr{e.call(ast.IsString, ref), e.call(ast.RegexMatch, e.text(DomainForm), ref), hit}
+		return []*ast.Expr{e.function(e.isDomain(), ref), hit}
 	}
 	missing := func(p Path) *ast.Expr {
 		x := e.given(p)
@@ -244,6 +237,49 @@ func (e *emitter) domains(d Domains, negated bool) [][]*ast.Expr {
 	}
 }
 
+// listed adds a function that says whether a host is in a list of domains.
+func (e *emitter) listed(d Domains) ast.Var {
+	name := e.name("listed")
+	lower := e.termCall(ast.Lower, e.variable("host"))
+	if len(d.Exact) > 0 {
+		e.defineFunction(name, e.call(ast.Member, lower, e.set(texts(d.Exact)...)))
+	}
+	if len(d.Suffixes) > 0 {
+		suffixes := make([]*ast.Term, len(d.Suffixes))
+		for i, s := range d.Suffixes {
+			suffixes[i] = e.text(s)
+		}
+		e.defineFunction(name, e.call(ast.AnySuffixMatch, lower, e.term(ast.NewArray(suffixes...))))
+	}
+	return name
+}
+
+// isDomain is a function that holds for host names; there is one in a module that needs it.
+func (e *emitter) isDomain() ast.Var {
+	const name = ast.Var("is_domain")
+	if e.named[string(name)] == 0 {
+		e.named[string(name)]++
+		host := e.variable("host")
+		e.defineFunction(name, e.call(ast.IsString, host), e.call(ast.RegexMatch, e.text(DomainForm), host))
+	}
+	return name
+}
+
+// defineFunction adds "name(host) if { body }".
+func (e *emitter) defineFunction(name ast.Var, body ...*ast.Expr) {
+	head := ast.NewHead(name, nil, e.term(ast.Boolean(true)))
+	head.Args = ast.Args{e.variable("host")}
+	e.add(&e.helpers, head, body)
+}
+
+func texts(words []string) []Literal {
+	out := make([]Literal, len(words))
+	for i, w := range words {
+		out[i] = Literal{Value: w}
+	}
+	return out
+}
+
 // given holds for a field that is there, whatever its value: it equals itself. Negated, it holds for one
 // that is missing, which a call of a built-in would not: its operand is looked up outside of the not.
 func (e *emitter) given(p Path) *ast.Expr { return e.call(ast.Equal, e.field(p), e.field(p)) }
@@ -254,7 +290,7 @@ func (e *emitter) schedule(s Schedule, negated bool) [][]*ast.Expr {
 	if !negated {
 		return bodies
 	}
-	not := e.helper(s.Pos, bodies)
+	not := e.helper("hours", s.Pos, bodies)
 	not.Negated = true
 	return one(not)
 }
@@ -274,7 +310,7 @@ func (e *emitter) times(s Schedule) [][]*ast.Expr {
 	if s.Start == 0 && s.End == 0 {
 		return [][]*ast.Expr{onDay(0)}
 	}
-	clock := e.term(ast.Var("clock"))
+	clock := e.variable("clock")
 	minutes := e.termCall(ast.Plus, e.termCall(ast.Multiply, e.index(clock, 0), e.number(60)), e.index(clock, 1))
 	read := func() *ast.Expr { return e.call(ast.Assign, clock.Copy(), e.termCall(ast.Clock, local.Copy())) }
 	from := func() *ast.Expr { return e.call(ast.GreaterThanEq, minutes.Copy(), e.number(s.Start)) }
@@ -287,90 +323,3 @@ func (e *emitter) times(s Schedule) [][]*ast.Expr {
 }
 
 func one(exprs ...*ast.Expr) [][]*ast.Expr { return [][]*ast.Expr{exprs} }
-
-// The builders of nodes; each gets the emitter's position.
-
-func (e *emitter) term(v ast.Value) *ast.Term { return &ast.Term{Value: v, Location: e.location()} }
-
-func (e *emitter) text(s string) *ast.Term { return e.term(ast.String(s)) }
-
-func (e *emitter) number(n int) *ast.Term { return e.term(ast.Number(json.Number(strconv.Itoa(n)))) }
-
-func (e *emitter) variable(name string) *ast.Term { return e.term(ast.Var(name)) }
-
-func (e *emitter) index(t *ast.Term, i int) *ast.Term {
-	return e.term(ast.Ref{t.Copy(), e.number(i)})
-}
-
-func (e *emitter) expr(x *ast.Expr) *ast.Expr {
-	x.Location = e.location()
-	return x
-}
-
-func (e *emitter) call(b *ast.Builtin, args ...*ast.Term) *ast.Expr {
-	copied := make([]*ast.Term, len(args))
-	for i, a := range args {
-		copied[i] = a.Copy()
-	}
-	x := e.expr(b.Expr(copied...))
-	for _, t := range x.Terms.([]*ast.Term) {
-		if t.Location == nil {
-			t.Location = x.Location
-		}
-	}
-	return x
-}
-
-func (e *emitter) termCall(b *ast.Builtin, args ...*ast.Term) *ast.Term {
-	t := b.Call(args...)
-	t.Location = e.location()
-	return t
-}
-
-func (e *emitter) input(name string) *ast.Term { return e.field(Path{name}) }
-
-func (e *emitter) field(p Path) *ast.Term {
-	ref := ast.Ref{e.term(ast.InputRootDocument.Value)}
-	for _, s := range p {
-		switch s := s.(type) {
-		case int:
-			ref = append(ref, e.number(s))
-		case string:
-			ref = append(ref, e.text(s))
-		}
-	}
-	return e.term(ref)
-}
-
-// value keeps the exact text of a number.
-func (e *emitter) value(l Literal) *ast.Term {
-	switch v := l.Value.(type) {
-	case string:
-		return e.text(v)
-	case bool:
-		return e.term(ast.Boolean(v))
-	case json.Number:
-		return e.term(ast.Number(v))
-	default:
-		return e.term(ast.NullValue)
-	}
-}
-
-func (e *emitter) set(values ...Literal) *ast.Term {
-	terms := make([]*ast.Term, len(values))
-	for i, v := range values {
-		terms[i] = e.value(v)
-	}
-	return e.term(ast.NewSet(terms...))
-}
-
-// constant adds "name := value". What it is given is plain data of ours.
-func (e *emitter) constant(name string, value any) {
-	var x any = value
-	if err := util.RoundTrip(&x); err != nil {
-		panic(fmt.Sprintf("encoding %s: %v", name, err))
-	}
-	head := ast.NewHead(ast.Var(name), nil, e.term(ast.MustInterfaceToValue(x)))
-	head.Assign = true
-	e.add(&e.rules, head, nil)
-}
