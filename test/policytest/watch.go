@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io/fs"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -23,7 +24,7 @@ func Watch(ctx context.Context, o Options, show func(Report, error)) error {
 	}
 	defer w.Close()
 	for {
-		// Watched anew each time, for the run may have read policies in further folders.
+		// Watched anew each time, for folders may have come.
 		if err := watchAll(w, paths(o.Paths)); err != nil {
 			return err
 		}
@@ -31,16 +32,33 @@ func Watch(ctx context.Context, o Options, show func(Report, error)) error {
 		if ctx.Err() != nil {
 			return nil
 		}
-		show(r, err)
-		for file := range r.sources {
-			if err := w.Add(filepath.Dir(file)); err != nil {
-				return fmt.Errorf("watching %s: %w", filepath.Dir(file), err)
-			}
+		further, werr := watchSources(w, r)
+		if werr != nil {
+			return werr
 		}
+		if further {
+			continue // what was read before it was watched may have changed since
+		}
+		show(r, err)
 		if changed, err := await(ctx, w); err != nil || !changed {
 			return err
 		}
 	}
+}
+
+// watchSources watches the folders of all files that were read, and says whether one is new.
+func watchSources(w *fsnotify.Watcher, r Report) (further bool, err error) {
+	for file := range r.sources {
+		dir := filepath.Dir(file)
+		if slices.Contains(w.WatchList(), dir) {
+			continue
+		}
+		if err := w.Add(dir); err != nil {
+			return false, fmt.Errorf("watching %s: %w", dir, err)
+		}
+		further = true
+	}
+	return further, nil
 }
 
 // watchAll watches the folders of paths, and all below them.
