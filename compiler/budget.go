@@ -14,7 +14,13 @@ var slidingForm = regexp.MustCompile(`^([1-9][0-9]{0,6})(m|h|d)$`)
 // maxSliding bounds a sliding window; a calendar year or a lifetime serves for longer ones.
 const maxSliding = 366 * 24 * time.Hour
 
-var calendars = []string{"day", "week", "month", "year", "lifetime"}
+// The words of a budget.
+var (
+	calendars = []string{"day", "week", "month", "year", "lifetime"}
+	measures  = []string{"amount", "count"}
+	holders   = []string{"agent", "owner", "group"}
+	excesses  = []string{"deny", "require_approval"}
+)
 
 var weekdays = []string{"sunday", "monday", "tuesday", "wednesday", "thursday", "friday", "saturday"}
 
@@ -43,7 +49,7 @@ func (r *reader) budget(n *yaml.Node) Budget {
 		field{"currency", func(n *yaml.Node) {
 			b.Currency = r.form(n, "currency", currencyForm, "three capital letters, such as USD")
 		}},
-		field{"measure", func(n *yaml.Node) { b.Measure, _ = r.word(n, "measure", "unknown_measure", false, "amount", "count") }},
+		field{"measure", func(n *yaml.Node) { b.Measure, _ = r.word(n, "measure", "unknown_measure", false, measures...) }},
 		field{"amount", func(n *yaml.Node) { b.Amount = r.path(n, "amount") }},
 		field{"window", func(n *yaml.Node) { r.window(n, &b) }},
 		field{"timezone", func(n *yaml.Node) { b.Zone = r.zone(n) }},
@@ -52,10 +58,10 @@ func (r *reader) budget(n *yaml.Node) Budget {
 				b.WeekStart = time.Weekday(slices.Index(weekdays, word))
 			}
 		}},
-		field{"per", func(n *yaml.Node) { b.Per, _ = r.word(n, "per", "unknown_per", false, "agent", "owner", "group") }},
+		field{"per", func(n *yaml.Node) { b.Per, _ = r.word(n, "per", "unknown_per", false, holders...) }},
 		field{"actions", func(n *yaml.Node) { b.Actions = r.actions(n, "actions") }},
 		field{"on_exceed", func(n *yaml.Node) {
-			b.OnExceed, _ = r.word(n, "on_exceed", "unknown_on_exceed", false, "deny", "require_approval")
+			b.OnExceed, _ = r.word(n, "on_exceed", "unknown_on_exceed", false, excesses...)
 		}},
 		field{"alert_at", func(n *yaml.Node) {
 			r.list(n, "alert_at", true, func(n *yaml.Node) {

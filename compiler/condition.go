@@ -3,6 +3,8 @@ package compiler
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
+	"math/big"
 	"regexp"
 	"regexp/syntax"
 	"strings"
@@ -68,10 +70,36 @@ func (r *reader) match(n *yaml.Node, noun, pathKey, opKey string) Expr {
 			return nil
 		}
 	}
-	if m.Op == "" || m.Path == nil || !r.operand(n, value, &m) {
+	if m.Op == "" || m.Path == nil || !r.operand(n, value, &m) || !r.amounts(&m) {
 		return nil
 	}
 	return m
+}
+
+// amounts refuses to compare money with what no amount can be.
+func (r *reader) amounts(m *Match) bool {
+	typ := m.numberType()
+	if typ == "number" {
+		return true
+	}
+	fine := true
+	for _, l := range m.Values {
+		num, ok := l.Value.(json.Number)
+		if !ok {
+			continue
+		}
+		exact, ok := new(big.Rat).SetString(num.String())
+		if ok && exact.Sign() >= 0 && (typ != "amount" || exact.IsInt()) {
+			continue
+		}
+		want := "0 or more"
+		if typ == "amount" {
+			want = "a whole number of minor units, 0 or more"
+		}
+		r.ds = append(r.ds, Diagnostic{Code: "invalid_amount", Pos: l.Pos, Message: fmt.Sprintf("%s is always %s, so it cannot be compared with %s", m.Path, want, num)})
+		fine = false
+	}
+	return fine
 }
 
 func (r *reader) path(n *yaml.Node, key string) Path {
@@ -165,7 +193,7 @@ func (r *reader) constraints(n *yaml.Node) []Expr {
 		field{"amount_max", amount(Lte, "amount_max")},
 		field{"amount_min", amount(Gte, "amount_min")},
 		field{"currency", func(n *yaml.Node) {
-			m := Match{Path: Path{"payload", "currency"}, Op: In, Pos: r.at(n)}
+			m := Match{Path: currencyPath, Op: In, Pos: r.at(n)}
 			r.list(n, "currency", true, func(n *yaml.Node) {
 				code := r.form(n, "currency", currencyForm, "three capital letters, such as USD")
 				m.Values = append(m.Values, Literal{code, r.at(n)})

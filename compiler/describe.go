@@ -4,7 +4,9 @@ import (
 	"encoding/json"
 	"fmt"
 	"math/big"
+	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -260,12 +262,17 @@ func fieldName(p Path) string {
 	return strings.ReplaceAll(name, "_", " ")
 }
 
+var plainWord = regexp.MustCompile(`^[\pL\pN._@:/+*-]{1,60}$`)
+
 func literalInWords(l Literal) string {
 	switch v := l.Value.(type) {
 	case nil:
 		return "null"
 	case string:
-		return v
+		if plainWord.MatchString(v) {
+			return v
+		}
+		return strconv.Quote(v) // what a policy's author wrote must not read as our words
 	default:
 		return fmt.Sprint(v)
 	}

@@ -112,8 +112,11 @@ func (e AmountBound) pos() Position { return e.Pos }
 func (e Domains) pos() Position     { return e.Pos }
 func (e Schedule) pos() Position    { return e.Pos }
 
-// amountPath is where constraints and budgets look for an amount, unless told otherwise.
-var amountPath = Path{"payload", "amount_minor"}
+// Where constraints and budgets look for money, unless told otherwise.
+var (
+	amountPath   = Path{"payload", "amount_minor"}
+	currencyPath = Path{"payload", "currency"}
+)
 
 // fields lists what an expression looks at.
 func fields(e Expr) []FieldRef {

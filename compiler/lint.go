@@ -122,15 +122,18 @@ func unplaced(e Expr) Expr {
 func amountWithoutCurrency(rule *Rule) (Position, bool) {
 	var at Position
 	found := false
-	for _, x := range leaves(rule) {
-		switch x := x.(type) {
+	for _, l := range leaves(rule) {
+		switch x := l.expr.(type) {
 		case AmountBound:
-			if x.Op == Lte && !found {
+			if l.op(x.Op) == Lte && !found {
 				at, found = x.Pos, true
 			}
 		case Match:
-			if x.Path.String() == "$.payload.currency" {
+			switch op := l.op(x.Op); {
+			case slices.Equal(x.Path, currencyPath):
 				return at, false
+			case slices.Equal(x.Path, amountPath) && (op == Lt || op == Lte) && !found:
+				at, found = x.Pos, true
 			}
 		}
 	}
@@ -140,15 +143,15 @@ func amountWithoutCurrency(rule *Rule) (Position, bool) {
 // agentsOwnWords finds lists of what is denied that are held against what the agent writes.
 func agentsOwnWords(rule *Rule) []Position {
 	var out []Position
-	for _, x := range leaves(rule) {
-		switch x := x.(type) {
+	refused := map[Effect]Op{Allow: Nin, Deny: In}[rule.Effect] // how a rule says that a list is not wanted
+	for _, l := range leaves(rule) {
+		switch x := l.expr.(type) {
 		case Domains:
-			if x.Blocked && rule.Effect == Allow {
+			if wanted := x.Blocked == l.negated; wanted == (rule.Effect == Deny) {
 				out = append(out, x.Pos)
 			}
 		case Match:
-			own := x.Path[0] == "payload" && x.Values != nil && x.Values[0].kind() == "string"
-			if own && (x.Op == Nin && rule.Effect == Allow || x.Op == In && rule.Effect == Deny) {
+			if x.Path[0] == "payload" && l.op(x.Op) == refused && x.Values[0].kind() == "string" {
 				out = append(out, x.Pos)
 			}
 		}
@@ -156,28 +159,42 @@ func agentsOwnWords(rule *Rule) []Position {
 	return out
 }
 
+// leaf is a comparison, and whether it stands under an odd number of nots.
+type leaf struct {
+	expr    Expr
+	negated bool
+}
+
+// op is what a leaf's comparison amounts to.
+func (l leaf) op(op Op) Op {
+	if o, ok := opposite[op]; ok && l.negated {
+		return o
+	}
+	return op
+}
+
 // leaves are the comparisons of a rule.
-func leaves(rule *Rule) []Expr {
-	var out []Expr
-	var walk func(e Expr)
-	walk = func(e Expr) {
+func leaves(rule *Rule) []leaf {
+	var out []leaf
+	var walk func(e Expr, negated bool)
+	walk = func(e Expr, negated bool) {
 		switch e := e.(type) {
 		case nil:
 		case All:
 			for _, x := range e.Exprs {
-				walk(x)
+				walk(x, negated)
 			}
 		case Any:
 			for _, x := range e.Exprs {
-				walk(x)
+				walk(x, negated)
 			}
 		case Not:
-			walk(e.Expr)
+			walk(e.Expr, !negated)
 		default:
-			out = append(out, e)
+			out = append(out, leaf{e, negated})
 		}
 	}
-	walk(rule.When)
-	walk(rule.Constraints)
+	walk(rule.When, false)
+	walk(rule.Constraints, false)
 	return out
 }

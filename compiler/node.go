@@ -139,7 +139,7 @@ func (r *reader) mapping(n *yaml.Node, noun string, fields ...field) (seen map[s
 	for i := 0; i+1 < len(n.Content); i += 2 {
 		key, value := n.Content[i], n.Content[i+1]
 		if key.Kind != yaml.ScalarNode || key.ShortTag() != "!!str" {
-			r.errorf(key, "wrong_key", "a key must be a plain word")
+			r.errorf(key, "wrong_key", "a key must be a plain word; merging with << is not allowed in a policy")
 			continue
 		}
 		if seen[key.Value] != nil {

@@ -87,7 +87,7 @@ func (r *reader) binding(h *Header) []field {
 }
 
 func (r *reader) defaultEffect(n *yaml.Node) Default {
-	word, _ := r.word(n, "default", "unknown_default", false, "allow", "deny", "require_approval", "passthrough")
+	word, _ := r.word(n, "default", "unknown_default", false, defaults...)
 	return Default(word)
 }
 

@@ -42,6 +42,9 @@ const (
 	DefaultPassthrough     Default = "passthrough"
 )
 
+// defaults are the words for them.
+var defaults = []string{string(DefaultAllow), string(DefaultDeny), string(DefaultRequireApproval), string(DefaultPassthrough)}
+
 // Effect is what a rule says. The zero value denies.
 type Effect int
 
@@ -125,5 +128,6 @@ const (
 	MaxBudgets  = 100
 	MaxDepth    = 32
 	MaxList     = 10_000 // elements of one list
+	MaxActions  = 100    // action patterns of one rule or budget
 	MaxProofTTL = 3600   // seconds
 )

@@ -15,6 +15,9 @@ var requires = map[string]string{
 	"require_deposit":  Deposit,
 }
 
+// obligationTypes are what an obligation may be.
+var obligationTypes = []string{HumanApproval, StepUpAuth, Deposit, CounterpartyAttestation}
+
 // effects are the words for what a rule says.
 var effects = []string{"allow", "deny", "require_approval", "require_step_up", "require_deposit"}
 
@@ -87,6 +90,10 @@ func conjunction(parts []Expr) Expr {
 
 // actions reads a pattern or a list of them.
 func (r *reader) actions(n *yaml.Node, noun string) []string {
+	if len(n.Content) > MaxActions {
+		r.errorf(n, "list_too_long", "%s has at most %d patterns", noun, MaxActions)
+		return nil
+	}
 	var out []string
 	r.list(n, noun, true, func(n *yaml.Node) {
 		s, ok := r.text(n, noun)
@@ -115,7 +122,7 @@ func clipped(s string) string {
 
 func (r *reader) requirements(n *yaml.Node, rule *Rule) {
 	r.mapping(n, "requirements", field{"min_assurance_level", func(n *yaml.Node) {
-		rule.MinAssurance, _ = r.word(n, "min_assurance_level", "unknown_assurance_level", false, "LOW", "SUBSTANTIAL", "HIGH")
+		rule.MinAssurance, _ = r.word(n, "min_assurance_level", "unknown_assurance_level", false, levels...)
 	}})
 }
 
@@ -124,7 +131,7 @@ func (r *reader) obligations(n *yaml.Node, rule *Rule) {
 		var o Obligation
 		seen, ok := r.mapping(n, "an obligation",
 			field{"type", func(n *yaml.Node) {
-				o.Type, _ = r.word(n, "obligation", "unknown_obligation", false, HumanApproval, StepUpAuth, Deposit, CounterpartyAttestation)
+				o.Type, _ = r.word(n, "obligation", "unknown_obligation", false, obligationTypes...)
 			}},
 			field{"params", func(n *yaml.Node) { o.Params = r.params(n) }})
 		if !ok {

@@ -19,10 +19,10 @@ func Schema() []byte {
 		"enabled":     described("false: checked, and not in force.", object{"type": "boolean", "default": true}),
 		"owner":       described("Whose policy this is; needed where there are several owners.", pattern(ownerForm.String())),
 		"applies_to": described("Agents by id, groups by name; all agents of the owner without it.", minOne(closed(object{
-			"agents": listOf(pattern(agentForm.String())), "groups": listOf(pattern(groupForm.String()))}))),
+			"agents": listOf(pattern(agentForm.String()), MaxList), "groups": listOf(pattern(groupForm.String()), MaxList)}))),
 		"guardrail": described("true: can only tighten what other policies decide, and nothing overrides it.", object{"type": "boolean", "default": false}),
 		"rank":      described("Order within a tier, lower first.", integer(0, 1_000_000)),
-		"default":   described("What holds if no rule of any policy matches.", enum("allow", "deny", "require_approval", "passthrough")),
+		"default":   described("What holds if no rule of any policy matches.", enum(defaults...)),
 		"rules":     object{"type": "array", "maxItems": MaxRules, "items": object{"$ref": "#/$defs/rule"}},
 		"budgets":   object{"type": "array", "minItems": 1, "maxItems": MaxBudgets, "items": object{"$ref": "#/$defs/budget"}},
 	}, "rules"))
@@ -32,7 +32,8 @@ func Schema() []byte {
 	schema["$defs"] = object{
 		"rule": ruleSchema(), "when": whenSchema(), "condition": comparison("field", "operator"), "match": comparison("path", "op"),
 		"constraints": constraintsSchema(), "budget": budgetSchema(),
-		"actions": described("purchase is exactly that, purchase.* it and everything under it, * everything.", oneOrMore(pattern(actionPattern.String()))),
+		"actions": described("purchase is exactly that, purchase.* it and everything under it, * everything.",
+			oneOrMore(pattern(actionPattern.String()), MaxActions)),
 	}
 	out, err := json.MarshalIndent(schema, "", "  ")
 	if err != nil {
@@ -48,17 +49,17 @@ func ruleSchema() object {
 		"action":       object{"$ref": "#/$defs/actions"},
 		"description":  prose("For people; stands as the reason in the answer."),
 		"when":         object{"$ref": "#/$defs/when"},
-		"conditions":   described("All must hold.", object{"type": "array", "minItems": 1, "items": object{"$ref": "#/$defs/condition"}}),
+		"conditions":   described("All must hold.", listOf(object{"$ref": "#/$defs/condition"}, MaxList)),
 		"constraints":  object{"$ref": "#/$defs/constraints"},
 		"requirements": closed(object{"min_assurance_level": enum(levels...)}),
 		"obligations": object{"type": "array", "minItems": 1, "items": closed(object{
-			"type": enum(HumanApproval, StepUpAuth, Deposit, CounterpartyAttestation), "params": object{"type": "object"}}, "type")},
+			"type": enum(obligationTypes...), "params": object{"type": "object"}}, "type")},
 		"proof": closed(object{"required": object{"type": "boolean", "default": true}, "ttl_seconds": integer(1, MaxProofTTL)}),
 	}, "effect", "action")
 }
 
 func whenSchema() object {
-	parts := object{"type": "array", "minItems": 1, "items": object{"$ref": "#/$defs/when"}}
+	parts := listOf(object{"$ref": "#/$defs/when"}, MaxList)
 	s := closed(object{"all": parts, "any": parts, "not": object{"$ref": "#/$defs/when"}, "match": object{"$ref": "#/$defs/match"}})
 	s["minProperties"], s["maxProperties"] = 1, 1
 	return s
@@ -86,16 +87,16 @@ func comparison(path, op string) object {
 }
 
 func constraintsSchema() object {
-	domains := oneOrMore(object{"type": "string"})
+	domains := oneOrMore(object{"type": "string"}, MaxList)
 	return closed(object{
 		"amount_max":      described("On payload.amount_minor, in minor units.", integer(0, maxSafeInteger)),
 		"amount_min":      described("On payload.amount_minor, in minor units.", integer(0, maxSafeInteger)),
-		"currency":        oneOrMore(pattern(currencyForm.String())),
+		"currency":        oneOrMore(pattern(currencyForm.String()), MaxList),
 		"merchant_domain": described("payload.merchant_domain and relying_party.domain must be in the list.", domains),
 		"allowed_domains": described("payload.domain and relying_party.domain must be in the list.", domains),
 		"blocked_domains": described("payload.domain and relying_party.domain must not be in the list.", domains),
 		"schedule": minOne(closed(object{
-			"days":     listOf(words(dayNames...)),
+			"days":     listOf(words(dayNames...), MaxList),
 			"hours":    described("Such as 09:00-17:00; may run over midnight.", pattern(hoursForm.String())),
 			"timezone": described("IANA name, such as Europe/Amsterdam.", object{"type": "string", "default": "UTC"}),
 		})),
@@ -107,15 +108,15 @@ func budgetSchema() object {
 		"id":          pattern(idForm.String()),
 		"limit":       described("Minor units of the currency, or a number of actions.", integer(0, maxSafeInteger)),
 		"currency":    pattern(currencyForm.String()),
-		"measure":     enum("amount", "count"),
+		"measure":     enum(measures...),
 		"amount":      object{"type": "string", "default": amountPath.String()},
 		"window":      object{"anyOf": []object{enum(calendars...), pattern(slidingForm.String())}},
 		"timezone":    object{"type": "string", "default": "UTC"},
 		"week_starts": words(weekdays...),
-		"per":         enum("agent", "owner", "group"),
+		"per":         enum(holders...),
 		"actions":     object{"$ref": "#/$defs/actions"},
-		"on_exceed":   enum("deny", "require_approval"),
-		"alert_at":    described("Percent of the limit.", oneOrMore(integer(1, 100))),
+		"on_exceed":   enum(excesses...),
+		"alert_at":    described("Percent of the limit.", oneOrMore(integer(1, 100), MaxList)),
 	}, "id", "limit", "window")
 }
 
@@ -170,8 +171,10 @@ func words(known ...string) object {
 	return object{"anyOf": []object{enum(known...), pattern(any + ")$")}}
 }
 
-func listOf(item object) object {
-	return object{"type": "array", "minItems": 1, "maxItems": MaxList, "items": item}
+func listOf(item object, most int) object {
+	return object{"type": "array", "minItems": 1, "maxItems": most, "items": item}
 }
 
-func oneOrMore(item object) object { return object{"anyOf": []object{item, listOf(item)}} }
+func oneOrMore(item object, most int) object {
+	return object{"anyOf": []object{item, listOf(item, most)}}
+}

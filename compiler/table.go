@@ -224,7 +224,7 @@ func (r *reader) expectObligations(n *yaml.Node) []string {
 		return out
 	}
 	r.list(n, "obligations", false, func(n *yaml.Node) {
-		word, _ := r.word(n, "obligation", "unknown_obligation", false, HumanApproval, StepUpAuth, Deposit, CounterpartyAttestation)
+		word, _ := r.word(n, "obligation", "unknown_obligation", false, obligationTypes...)
 		out = append(out, word)
 	})
 	return out
