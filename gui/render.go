@@ -123,34 +123,36 @@ func (v *visit) waiting() counts {
 // functions are what templates can call.
 func functions(a *assets) template.FuncMap {
 	return template.FuncMap{
-		"asset":    a.url,
-		"icon":     func(name string) template.HTML { return icon(a, name, "icon") },
-		"icon_s":   func(name string) template.HTML { return icon(a, name, "icon icon-small") },
-		"inert":    inert,
-		"short":    short,
-		"money":    money,
-		"plural":   plural,
-		"json":     indented,
-		"join":     strings.Join,
-		"sentence": sentence,
-		"deref":    func(s *string) string { return *s },
-		"clock":    func(t time.Time) template.HTML { return timeTag(t, t.UTC().Format("15:04:05")) },
-		"once":     once,
-		"row":      func(i int, r conditionRow, ops []choice) conditionView { return conditionView{i, r, ops} },
-		"emptyRow": func() conditionRow { return conditionRow{} },
-		"what":     readAction,
-		"when":     when,
-		"at":       at,
-		"upper":    strings.ToUpper,
-		"pill":     func(s any) template.HTML { return pill(fmt.Sprint(s)) },
-		"event":    eventName,
-		"tone":     tone,
-		"initials": initials,
-		"limit":    limitOf,
-		"pair":     func(a, b any) [2]any { return [2]any{a, b} },
-		"lines":    func(s string) []string { return strings.Split(s, "\n") },
-		"add":      func(a, b int) int { return a + b },
-		"isset":    func(t *time.Time) bool { return t != nil },
+		"asset":     a.url,
+		"icon":      func(name string) template.HTML { return icon(a, name, "icon") },
+		"icon_s":    func(name string) template.HTML { return icon(a, name, "icon icon-small") },
+		"inert":     inert,
+		"short":     short,
+		"money":     money,
+		"plural":    plural,
+		"json":      indented,
+		"join":      strings.Join,
+		"sentence":  sentence,
+		"highlight": highlight,
+		"decides":   decides,
+		"deref":     func(s *string) string { return *s },
+		"clock":     func(t time.Time) template.HTML { return timeTag(t, t.UTC().Format("15:04:05")) },
+		"once":      once,
+		"row":       func(i int, r conditionRow, ops []choice) conditionView { return conditionView{i, r, ops} },
+		"emptyRow":  func() conditionRow { return conditionRow{} },
+		"what":      readAction,
+		"when":      when,
+		"at":        at,
+		"upper":     strings.ToUpper,
+		"pill":      func(s any) template.HTML { return pill(fmt.Sprint(s)) },
+		"event":     eventName,
+		"tone":      tone,
+		"initials":  initials,
+		"limit":     limitOf,
+		"pair":      func(a, b any) [2]any { return [2]any{a, b} },
+		"lines":     func(s string) []string { return strings.Split(s, "\n") },
+		"add":       func(a, b int) int { return a + b },
+		"isset":     func(t *time.Time) bool { return t != nil },
 	}
 }
 
@@ -265,4 +267,9 @@ func sentence(s string) string {
 		s += "."
 	}
 	return s
+}
+
+// decides says whether a rule that matches is the one that decided.
+func decides(r leash.TraceRule, a *leash.PlaygroundAnswer) bool {
+	return a.MatchedRuleID != nil && *a.MatchedRuleID == r.RuleID
 }

@@ -298,6 +298,7 @@ func (p *tab) accessible(what string) {
 // picture writes a screenshot of the whole page.
 func (p *tab) picture(name string) {
 	p.Helper()
+	_, _ = chromedp.Run(p.ctx, chromedp.Evaluate[bool]("(scrollTo(0, 0), true)")) // what sticks stands at the top
 	png, err := chromedp.Run(p.ctx, chromedp.FullScreenshot(100))
 	if err != nil {
 		p.Logf("taking a picture: %v", err)
