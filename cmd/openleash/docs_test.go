@@ -51,7 +51,10 @@ func TestDocs(t *testing.T) {
 }
 
 // session is what a page does, in order.
-type session struct{ commands []command }
+type session struct {
+	commands []command
+	started  bool // a server runs
+}
 
 type command struct {
 	line   int    // in the page
@@ -101,6 +104,12 @@ func readSession(page string) (*session, error) {
 func (s *session) console(line int, body []string) {
 	for i, text := range body {
 		if script, ok := strings.CutPrefix(text, "$ "); ok {
+			if strings.HasPrefix(script, "openleash start") {
+				s.started = true
+				script += " > start.log 2>&1 &\n" + awaitLine("Ctrl-C stops it.", "start.log") + "; cat start.log"
+			}
+			// A reader waits a moment for the other terminal; a busy machine may need longer.
+			script = strings.Replace(script, "sleep 1; ", "for i in $(seq 300); do openleash approval list | grep -q PENDING && break; sleep 0.2; done; ", 1)
 			s.commands = append(s.commands, command{line: line + i, script: script})
 		} else if n := len(s.commands) - 1; strings.HasPrefix(text, "> ") && len(s.commands[n].want) == 0 {
 			s.commands[n].script += "\n" + text[2:]
@@ -114,8 +123,16 @@ func (s *session) save(line int, path string, body []string, dropFirst bool) {
 	if dropFirst {
 		body = body[1:] // JSON has no comments
 	}
-	s.commands = append(s.commands, command{line: line,
-		script: fmt.Sprintf("mkdir -p %q && cat > %q <<'END OF FILE'\n%s\nEND OF FILE\nsleep 0.4", filepath.Dir(path), path, strings.Join(body, "\n"))})
+	script := fmt.Sprintf("mkdir -p %q && cat > %q <<'END OF FILE'\n%s\nEND OF FILE", filepath.Dir(path), path, strings.Join(body, "\n"))
+	if policy, ok := strings.CutPrefix(path, "data/policies/"); ok && s.started {
+		script += "\n" + awaitLine(`"path":"`+policy+`"`, "data/audit.log.jsonl")
+	}
+	s.commands = append(s.commands, command{line: line, script: script})
+}
+
+// awaitLine waits, for a minute at most, until a file says something.
+func awaitLine(text, file string) string {
+	return fmt.Sprintf("for i in $(seq 600); do grep -qsF '%s' %s && break; sleep 0.1; done", text, file)
 }
 
 // marker stands between the outputs of the commands.
@@ -126,11 +143,7 @@ func (s *session) script(port string) string {
 	var b strings.Builder
 	b.WriteString("set +m\n")
 	for _, c := range s.commands {
-		script := c.script
-		if strings.HasPrefix(script, "openleash start") {
-			script += fmt.Sprintf(" > start.log 2>&1 &\nfor i in $(seq 600); do (exec 3<>/dev/tcp/127.0.0.1/%s) 2>/dev/null && break; sleep 0.1; done; sleep 0.2; cat start.log", port)
-		}
-		fmt.Fprintf(&b, "%s\nprintf '\\n%%s\\n' '%s'\n", strings.ReplaceAll(script, ":8787", ":"+port), marker)
+		fmt.Fprintf(&b, "%s\nprintf '\\n%%s\\n' '%s'\n", strings.ReplaceAll(c.script, ":8787", ":"+port), marker)
 	}
 	b.WriteString("kill -INT %1 2>/dev/null && wait\nexit 0\n")
 	return b.String()
@@ -147,7 +160,8 @@ func (s *session) run(t *testing.T) {
 	cmd.Dir = t.TempDir()
 	cmd.Stdin = strings.NewReader(s.script(port))
 	cmd.Env = append(os.Environ(), "OPENLEASH_ADDR=127.0.0.1:"+port, "HOME="+cmd.Dir, "NO_COLOR=1",
-		"REPO="+repository(t)) // what is linked to in the repository
+		"OPENLEASH_POLICY_TIMEOUT=20s", // a busy machine is no policy's fault
+		"REPO="+repository(t))          // what is linked to in the repository
 	cmd.WaitDelay = 10 * time.Second
 	var out bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &out

@@ -28,6 +28,7 @@ func TestMain(m *testing.M) {
 //	grab NAME FILE RE    what the first group of a regular expression finds in a file, into a variable
 //	flip FILE TEXT       one byte of the file, in the last place where the text stands, changes
 //	await-file FILE RE   until a file says something
+//	await-out RE CMD…    until a command prints something
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir: "testdata/script",
@@ -38,11 +39,12 @@ func TestScripts(t *testing.T) {
 			e.Setenv("METRICS", metrics)
 			e.Setenv("URL", "http://127.0.0.1:"+port)
 			e.Setenv("OPENLEASH_ADDR", "127.0.0.1:"+port)
+			e.Setenv("OPENLEASH_POLICY_TIMEOUT", "20s") // a busy machine is no policy's fault
 
 			return errors.Join(err, err2)
 		},
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
-			"await": awaitURL, "await-file": awaitFile, "grab": grab, "flip": flip,
+			"await": awaitURL, "await-file": awaitFile, "await-out": awaitOut, "grab": grab, "flip": flip,
 		},
 		RequireExplicitExec: true,
 		RequireUniqueNames:  true,
@@ -59,7 +61,7 @@ func freePort() (string, error) {
 }
 
 // patience is how long something that is awaited may take on a busy machine.
-const patience = 60 * time.Second
+const patience = 120 * time.Second
 
 func until(ts *testscript.TestScript, what string, done func() bool) {
 	for deadline := time.Now().Add(patience); !done(); time.Sleep(10 * time.Millisecond) {
@@ -92,6 +94,14 @@ func awaitFile(ts *testscript.TestScript, neg bool, args []string) {
 		text, err := os.ReadFile(ts.MkAbs(args[0]))
 		return err == nil && re.Match(text)
 	})
+}
+
+func awaitOut(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: await-out RE CMD…")
+	}
+	re := regexp.MustCompile(args[0])
+	until(ts, args[0], func() bool { return ts.Exec(args[1], args[2:]...) == nil && re.MatchString(ts.ReadFile("stdout")) })
 }
 
 func grab(ts *testscript.TestScript, neg bool, args []string) {

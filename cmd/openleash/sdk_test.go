@@ -63,7 +63,7 @@ func startWorld(t *testing.T) *liveWorld {
 	command := func(args ...string) *exec.Cmd {
 		cmd := exec.Command("openleash", args...)
 		cmd.Dir = dir
-		cmd.Env = append(os.Environ(), "OPENLEASH_PASSPHRASE=correct horse", "OPENLEASH_ADDR=127.0.0.1:"+port)
+		cmd.Env = append(os.Environ(), "OPENLEASH_PASSPHRASE=correct horse", "OPENLEASH_ADDR=127.0.0.1:"+port, "OPENLEASH_POLICY_TIMEOUT=20s")
 		return cmd
 	}
 	if text, err := command("init", "--owner-name", "Ann", "--agent-id", "shopper", "--policy-profile", "none", "--output-env", "agent.env").CombinedOutput(); err != nil {
