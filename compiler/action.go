@@ -5,10 +5,7 @@ import (
 	"strings"
 )
 
-var (
-	actionName    = regexp.MustCompile(`^[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*$`)
-	actionPattern = regexp.MustCompile(`^(\*|[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*(\.\*)?)$`)
-)
+var actionPattern = regexp.MustCompile(`^(\*|[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*(\.\*)?)$`)
 
 // maxAction bounds an action type and a pattern, in bytes.
 const maxAction = 128

@@ -102,7 +102,7 @@ func (e *emitter) module() *ast.Module {
 	for _, r := range m.Rules {
 		r.Module = m
 	}
-	m.SetRegoVersion(ast.RegoV1)
+	m.SetRegoVersionSpan(ast.RegoVersionSpanOf(ast.RegoV1))
 	return m
 }
 
