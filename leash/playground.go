@@ -198,8 +198,8 @@ func (s *Service) replay(ctx context.Context, e store.Entry, after *rego.Engine,
 		cache[e.AgentID] = pair
 	}
 	action, err := proof.ParseAction(e.Action)
-	if pair[0] == nil || err != nil {
-		return nil, nil // a redacted request cannot be replayed
+	if redacted := err != nil; redacted || pair[0] == nil {
+		return nil, nil
 	}
 	in := rego.Input{Action: action.Input, ActionType: action.ActionType, Now: e.Time}
 	was, is := pair[0].Decide(ctx, in), pair[1].Decide(ctx, in)

@@ -38,7 +38,7 @@ func (p *Policy) Rego() ([]byte, error) {
 // WriteModules writes each policy of an engine into a folder as <id>.rego, for opa test and other
 // tools.
 func WriteModules(dir string, e *Engine) error {
-	if err := os.MkdirAll(dir, 0o755); err != nil {
+	if err := os.MkdirAll(dir, 0o755); err != nil { //nolint:gosec // policies are there to be read
 		return err
 	}
 	for _, p := range e.policies {
@@ -46,7 +46,7 @@ func WriteModules(dir string, e *Engine) error {
 		if err != nil {
 			return fmt.Errorf("printing the policy %s: %w", p.ID, err)
 		}
-		if err := os.WriteFile(filepath.Join(dir, p.ID+".rego"), text, 0o644); err != nil {
+		if err := os.WriteFile(filepath.Join(dir, p.ID+".rego"), text, 0o644); err != nil { //nolint:gosec // as above
 			return err
 		}
 	}

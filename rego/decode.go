@@ -12,19 +12,9 @@ import (
 	"github.com/openleash/openleash-go/compiler"
 )
 
-// decode builds OPA's values from JSON, in one pass and without copies between. Numbers keep their
-// text. What it is given was checked when the request was parsed, so it checks no more than it needs
-// to be safe.
-func decode(src []byte) (ast.Value, error) {
-	d := &decoder{src: src}
-	v, err := d.value(0)
-	if err == nil && len(bytes.TrimSpace(d.src)) > 0 {
-		err = errors.New("there is more than one value")
-	}
-	return v, err
-}
-
-// decodeObject is decode for an object, as its members.
+// decodeObject builds OPA's values from a JSON object, as its members, in one pass and without copies
+// between. Numbers keep their text. What it is given was checked when the request was parsed, so it
+// checks no more than it needs to be safe.
 func decodeObject(src []byte) ([][2]*ast.Term, error) {
 	d := &decoder{src: src}
 	if d.next() != '{' {

@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"strings"
 	"unicode/utf16"
 
 	"github.com/go-json-experiment/json/jsontext"
@@ -287,7 +288,7 @@ func isChild(parent, path string) bool {
 	}
 	rest := path[len(parent):]
 	if rest[0] == '.' {
-		return bytes.IndexAny([]byte(rest[1:]), ".[") < 0
+		return !strings.ContainsAny(rest[1:], ".[")
 	}
 	if rest[0] != '[' || rest[len(rest)-1] != ']' {
 		return false
