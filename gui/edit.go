@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"cmp"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -374,14 +375,11 @@ func (t tryView) action() (json.RawMessage, error) {
 	return b.Bytes(), nil
 }
 
+// jsonFault says where text stops being JSON.
 func jsonFault(text string) string {
 	var v any
-	err := json.Unmarshal([]byte(text), &v)
 	var at *json.SyntaxError
-	if s, ok := err.(*json.SyntaxError); ok {
-		at = s
-	}
-	if at == nil {
+	if !errors.As(json.Unmarshal([]byte(text), &v), &at) {
 		return "something is missing"
 	}
 	line := 1 + strings.Count(text[:min(int(at.Offset), len(text))], "\n")

@@ -61,7 +61,7 @@ func (v *visit) said() *flashView {
 	if err != nil {
 		return nil
 	}
-	gone := v.cookie(flashCookie, "")
+	gone := v.cookie(flashCookie, "") //nolint:gosec // G124: cookie sets all three attributes
 	gone.MaxAge = -1
 	http.SetCookie(v.w, gone)
 	if m, ok := messages[flash(c.Value)]; ok {

@@ -2,6 +2,7 @@ package gui
 
 import (
 	"cmp"
+	"errors"
 	"net/http"
 	"net/url"
 	"slices"
@@ -12,6 +13,7 @@ import (
 
 	"github.com/openleash/openleash-go/compiler"
 	"github.com/openleash/openleash-go/leash"
+	"github.com/openleash/openleash-go/store"
 )
 
 // formView is a policy as a form. Its text is its state: every step of the form edits the text, and the
@@ -90,32 +92,35 @@ func (v *visit) formOf(e editView) (formView, error) {
 	if out.Check, err = v.svc.ValidatePolicy(v.ctx(), v.caller, e.Text); err != nil && leash.CodeOf(err) != leash.InvalidPolicy {
 		return out, err
 	}
-	top, err := root(e.Text)
-	if err != nil {
-		out.Plain = true
-		return out, nil
-	}
-	out.Header = readHeader(top)
-	for list, into := range map[string]*[]formItem{"rules": &out.Rules, "budgets": &out.Budgets} {
-		cutting, err := cut(e.Text, list)
-		if err != nil {
-			out.Plain = true
-			return out, nil
-		}
-		for i, it := range cutting.items {
-			n, err := cutting.node(it)
-			if err != nil {
-				out.Plain = true
-				return out, nil
-			}
-			*into = append(*into, readItem(strings.TrimSuffix(list, "s"), i, len(cutting.items), n))
-		}
-	}
-	agents, err := v.svc.Agents(v.ctx(), v.caller, leash.AgentQuery{Status: "ACTIVE", Limit: 50})
+	out.Plain = errors.Is(out.read(e.Text), errNoForm)
+	agents, err := v.svc.Agents(v.ctx(), v.caller, leash.AgentQuery{Status: store.Active, Limit: 50})
 	for _, a := range agents.Items {
 		out.Agents = append(out.Agents, a.AgentID)
 	}
 	return out, err
+}
+
+// read takes the fields out of the text, or says that it has no form.
+func (f *formView) read(text string) error {
+	top, err := root(text)
+	if err != nil {
+		return err
+	}
+	f.Header = readHeader(top)
+	for list, into := range map[string]*[]formItem{"rules": &f.Rules, "budgets": &f.Budgets} {
+		cutting, err := cut(text, list)
+		if err != nil {
+			return err
+		}
+		for i, it := range cutting.items {
+			n, err := cutting.node(it)
+			if err != nil {
+				return err
+			}
+			*into = append(*into, readItem(strings.TrimSuffix(list, "s"), i, len(cutting.items), n))
+		}
+	}
+	return nil
 }
 
 func readHeader(top *yaml.Node) headerFields {
@@ -325,8 +330,8 @@ func rearrange(text, do, which string) (string, error) {
 	if err != nil {
 		return text, err
 	}
-	i, err := strconv.Atoi(cmp.Or(which, "0"))
-	if err != nil || i < 0 || (i >= len(l.items) && verb != "add") {
+	i := indexOf(which, len(l.items))
+	if i < 0 && verb != "add" {
 		return text, nil
 	}
 	switch verb {
@@ -395,4 +400,14 @@ func once(choices []choice, value string) []choice {
 		out = append(out, c)
 	}
 	return out
+}
+
+// indexOf reads the number of one of n items; -1 if it is none.
+func indexOf(text string, n int) int {
+	for i := range n {
+		if strconv.Itoa(i) == text {
+			return i
+		}
+	}
+	return -1
 }

@@ -168,7 +168,7 @@ func look(n *yaml.Node, path []string) *yaml.Node {
 // set puts a node at a path, making the mappings on the way; nil takes what is there out, and the
 // mappings that it leaves empty.
 func set(n *yaml.Node, path []string, value *yaml.Node) {
-	key := path[0]
+	key := path[0] //nolint:gosec // G602: a path has at least one key
 	i := indexKey(n, key)
 	if len(path) > 1 {
 		if i < 0 && value == nil {
@@ -178,7 +178,7 @@ func set(n *yaml.Node, path []string, value *yaml.Node) {
 			n.Content = append(n.Content, &yaml.Node{Kind: yaml.ScalarNode, Value: key}, &yaml.Node{Kind: yaml.MappingNode})
 			i = len(n.Content) - 2
 		}
-		inner := n.Content[i+1]
+		inner := look(n, path[:1])
 		if inner.Kind != yaml.MappingNode {
 			return // the form does not show it, and leaves it alone
 		}
@@ -192,8 +192,9 @@ func set(n *yaml.Node, path []string, value *yaml.Node) {
 		n.Content = slices.Delete(n.Content, i, i+2)
 	case value == nil:
 	case i >= 0:
-		value.LineComment = n.Content[i+1].LineComment
-		n.Content[i+1] = value
+		old := look(n, path)
+		value.LineComment = old.LineComment
+		*old = *value
 	default:
 		n.Content = append(n.Content, &yaml.Node{Kind: yaml.ScalarNode, Value: key}, value)
 	}

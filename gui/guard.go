@@ -6,6 +6,7 @@ import (
 	"crypto/subtle"
 	"encoding/hex"
 	"net/http"
+	"slices"
 )
 
 // policy is the Content-Security-Policy of every page (CSP level 3): all comes from this server, and
@@ -37,7 +38,7 @@ func (p *portal) guard(next http.Handler) http.Handler {
 func formToken(sessionToken string) string {
 	mask := make([]byte, sha256.Size)
 	_, _ = rand.Read(mask) // never fails
-	return hex.EncodeToString(append(mask, xor(mask, formSecret(sessionToken))...))
+	return hex.EncodeToString(slices.Concat(mask, xor(mask, formSecret(sessionToken))))
 }
 
 func formSecret(sessionToken string) []byte {

@@ -179,10 +179,15 @@ func (v *visit) changeOf(e store.Entry) change {
 	return c
 }
 
+// extend gives the client some time more to take what is written. Not every writer can.
+func extend(control *http.ResponseController) {
+	_ = control.SetWriteDeadline(time.Now().Add(patience)) //nolint:forbidigo // a socket's deadline is on the machine's own clock
+}
+
 // send writes at once, and gives the client so long to take it.
 func (v *visit) send(text string) error {
 	control := http.NewResponseController(v.w)
-	_ = control.SetWriteDeadline(time.Now().Add(patience)) // not every writer can
+	extend(control)
 	if _, err := v.w.Write([]byte(text)); err != nil {
 		return err
 	}

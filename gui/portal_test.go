@@ -17,6 +17,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/alexedwards/argon2id"
+
 	"github.com/openleash/openleash-go/leash"
 	"github.com/openleash/openleash-go/proof"
 	"github.com/openleash/openleash-go/store"
@@ -40,7 +42,8 @@ func newSite(t testing.TB, publicURL string) *site {
 	st, err := file.Open(context.Background(), t.TempDir(), file.Options{Clock: time.Now, Log: quiet})
 	must(t, err)
 	t.Cleanup(func() { st.Close() })
-	svc, err := leash.New(context.Background(), leash.Config{Clock: time.Now, Log: quiet, PublicURL: publicURL}, st)
+	svc, err := leash.New(context.Background(), leash.Config{Clock: time.Now, Log: quiet, PublicURL: publicURL,
+		Argon2id: &argon2id.Params{Memory: 8, Iterations: 1, Parallelism: 1, SaltLength: 16, KeyLength: 32}}, st)
 	must(t, err)
 	owner, err := svc.CreateFirst(context.Background(), leash.FirstOwner{DisplayName: "Ada", Passphrase: passphrase, Profile: "balanced"})
 	must(t, err)

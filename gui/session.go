@@ -103,7 +103,7 @@ func login(v *visit) error {
 		return v.loginRefused(l, err)
 	}
 	v.setSession(grant.Token, grant.ExpiresAt)
-	remember := v.cookie(ownerCookie, grant.OwnerID)
+	remember := v.cookie(ownerCookie, grant.OwnerID) //nolint:gosec // G124: cookie sets all three attributes
 	remember.MaxAge = 365 * 24 * 3600
 	http.SetCookie(v.w, remember)
 	if len(l.Carry) > 0 {

@@ -56,7 +56,7 @@ func (v *visit) identify() error {
 
 // setSession puts a session token into the browser; an empty one takes it out.
 func (v *visit) setSession(token string, expires time.Time) {
-	c := v.cookie(sessionCookie, token)
+	c := v.cookie(sessionCookie, token) //nolint:gosec // G124: cookie sets all three attributes
 	c.Path = "/"
 	if token == "" {
 		c.MaxAge = -1
@@ -68,6 +68,7 @@ func (v *visit) setSession(token string, expires time.Time) {
 }
 
 func (v *visit) cookie(name, value string) *http.Cookie {
+	//nolint:gosec // G124: Secure wherever there is TLS
 	return &http.Cookie{Name: name, Value: value, Path: "/gui", HttpOnly: true,
 		SameSite: http.SameSiteStrictMode, Secure: v.secure || v.r.TLS != nil}
 }
@@ -75,7 +76,7 @@ func (v *visit) cookie(name, value string) *http.Cookie {
 // redirect ends a change: the browser reads a page anew, where the message stands once.
 func (v *visit) redirect(to string, message flash) error {
 	if message != "" {
-		c := v.cookie(flashCookie, string(message))
+		c := v.cookie(flashCookie, string(message)) //nolint:gosec // G124: cookie sets all three attributes
 		c.MaxAge = 60
 		http.SetCookie(v.w, c)
 	}

@@ -15,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/alexedwards/argon2id"
 	"github.com/google/uuid"
 
 	"github.com/openleash/openleash-go/gui"
@@ -50,7 +51,8 @@ func newWorld(t *testing.T) *world {
 	t.Cleanup(func() { st.Close() })
 	server := httptest.NewUnstartedServer(nil)
 	w.url = "http://" + server.Listener.Addr().String()
-	w.Service, err = leash.New(t.Context(), leash.Config{Clock: w.now, Log: quiet, PublicURL: w.url}, st)
+	w.Service, err = leash.New(t.Context(), leash.Config{Clock: w.now, Log: quiet, PublicURL: w.url,
+		Argon2id: &argon2id.Params{Memory: 8, Iterations: 1, Parallelism: 1, SaltLength: 16, KeyLength: 32}}, st)
 	w.must(err)
 	server.Config.Handler = gui.New(gui.Config{Service: w.Service, Log: slog.New(slog.NewTextHandler(testWriter{t}, nil)), Clock: w.now, PublicURL: w.url, Version: "test",
 		LogStatus: func(ctx context.Context) (gui.LogStatus, error) {
