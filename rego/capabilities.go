@@ -15,15 +15,17 @@ var pure = []string{
 	"eq", "assign", "equal", "neq", "lt", "lte", "gt", "gte", "plus", "minus", "mul", "div", "rem", "abs", "ceil",
 	"floor", "round", "and", "or", "intersection", "union", "count", "sum", "product", "max", "min", "sort",
 	"all", "any", "internal.member_2", "internal.member_3", "internal.template_string", "to_number", "type_name",
-	"is_array", "is_boolean", "is_null", "is_number", "is_object", "is_set", "is_string", "bits.", "units.",
+	"is_array", "is_boolean", "is_null", "is_number", "is_object", "is_set", "is_string",
+	"bits.and", "bits.negate", "bits.or", "bits.rsh", "bits.xor", "units.",
 	// text
 	"concat", "contains", "endswith", "startswith", "format_int", "indexof", "indexof_n", "lower", "upper", "replace",
 	"split", "sprintf", "substring", "trim", "trim_left", "trim_prefix", "trim_right", "trim_space", "trim_suffix",
 	"strings.", "regex.match", "regex.is_valid", "regex.find_n", "regex.find_all_string_submatch_n", "regex.split",
 	"regex.replace", "glob.", "semver.",
-	// documents; not json.match_schema, whose $ref reads files
-	"array.", "object.", "json.filter", "json.is_valid", "json.marshal", "json.marshal_with_options", "json.patch",
-	"json.remove", "json.unmarshal", "walk", "graph.", "base64.", "base64url.", "hex.", "urlquery.", "yaml.is_valid",
+	// documents; not json.match_schema, whose $ref reads files, nor what makes much of little, such as
+	// bits.lsh and graph.reachable_paths
+	"array.", "object.", "json.filter", "json.is_valid", "json.marshal", "json.patch", "json.remove", "json.unmarshal",
+	"walk", "graph.reachable", "base64.", "base64url.", "hex.", "urlquery.",
 	// time that is given, and addresses as text
 	"time.add_date", "time.clock", "time.date", "time.diff", "time.format", "time.parse_duration_ns", "time.parse_ns",
 	"time.parse_rfc3339_ns", "time.weekday", "net.cidr_contains", "net.cidr_intersects", "net.cidr_is_valid",

@@ -81,6 +81,7 @@ func (o *outcome) result() Result {
 // evaluation is the bound on the time of one decision.
 type evaluation struct {
 	ctx    context.Context
+	limit  time.Duration
 	cancel topdown.Cancel
 	stop   func()
 	tracer topdown.QueryTracer // nil but for coverage
@@ -90,7 +91,7 @@ func newEvaluation(ctx context.Context, deadline time.Duration) *evaluation {
 	cancel := topdown.NewCancel()
 	timer := time.AfterFunc(deadline, cancel.Cancel)
 	release := context.AfterFunc(ctx, cancel.Cancel)
-	return &evaluation{ctx: ctx, cancel: cancel, stop: func() { timer.Stop(); release() }}
+	return &evaluation{ctx: ctx, limit: deadline, cancel: cancel, stop: func() { timer.Stop(); release() }}
 }
 
 // Decide asks the guardrails and the layers. An error on the way is a DENY.
@@ -175,7 +176,7 @@ func (l *Layers) fallback() *outcome {
 
 // decide asks one policy; nil if it abstains.
 func (p *Policy) decide(ev *evaluation, input *ast.Term, assurance string) (*outcome, error) {
-	v, err := p.query.run(ev, p.compiler, input)
+	v, err := p.evaluate(p.query, ev, input)
 	if err != nil || v == nil {
 		return nil, err
 	}

@@ -8,6 +8,7 @@ import (
 	"path"
 	"strings"
 	"sync"
+	"sync/atomic"
 
 	"github.com/open-policy-agent/opa/v1/ast"
 	"github.com/open-policy-agent/opa/v1/storage"
@@ -55,6 +56,8 @@ type Policy struct {
 	query    query // match of a YAML policy, decision of a raw one
 	// readsBudgets: the module looks at input.budgets.
 	readsBudgets bool
+	watch        bool         // nobody can say how long an evaluation takes
+	stuck        *atomic.Bool // one was given up and has not ended
 }
 
 // query is a compiled query for one document of a policy.
@@ -103,7 +106,11 @@ func (p *Policy) prepare(document string) error {
 	if c.Compile(map[string]*ast.Module{p.File: p.Module.Copy()}); c.Failed() {
 		return c.Errors
 	}
+	if p.Raw {
+		bound(c)
+	}
 	p.compiler = c
+	p.watch, p.stuck = p.Raw || calls(p.Module, ast.RegexMatch), new(atomic.Bool)
 	p.readsBudgets = readsBudgets(p.Module)
 	var err error
 	p.query, err = p.prepareQuery(document)
@@ -148,7 +155,16 @@ func mentionsInput(m *ast.Module) bool {
 	return found
 }
 
-// run evaluates a query; nil if the document is undefined.
+// evaluate runs a query of the policy; nil if the document is undefined. What YAML compiles to ends
+// soon; what people write in Rego, and a regular expression on a long text, are watched.
+func (p *Policy) evaluate(q query, ev *evaluation, input *ast.Term) (ast.Value, error) {
+	if p.watch {
+		return p.watched(q, ev, input)
+	}
+	return q.run(ev, p.compiler, input)
+}
+
+// run evaluates a query.
 func (q query) run(ev *evaluation, c *ast.Compiler, input *ast.Term) (out ast.Value, err error) {
 	defer func() {
 		if p := recover(); p != nil { // a fault of OPA's denies, and stops nothing else
@@ -157,7 +173,8 @@ func (q query) run(ev *evaluation, c *ast.Compiler, input *ast.Term) (out ast.Va
 	}()
 	data := noData()
 	query := topdown.NewQuery(q.body).WithCompiler(c).WithQueryCompiler(q.compiler).WithInput(input).
-		WithStore(data.store).WithTransaction(data.txn).WithCancel(ev.cancel).WithStrictBuiltinErrors(true)
+		WithStore(data.store).WithTransaction(data.txn).WithCancel(ev.cancel).WithStrictBuiltinErrors(true).
+		WithBuiltins(bounded())
 	if ev.tracer != nil {
 		query = query.WithQueryTracer(ev.tracer)
 	}

@@ -47,7 +47,11 @@ func compileRego(f File) (*Policy, compiler.Diagnostics) {
 	if !defines(module, "decision") {
 		return refuse("missing_decision", "a policy needs a rule called decision")
 	}
-	if err := p.prepare("decision"); err != nil {
+	if w := mocks(module); w != nil {
+		at = position(f.Path, w.Location)
+		return refuse("mocked_builtin", "a policy cannot put another function in the place of %s; a test can", w.Target)
+	}
+	if err := inTime(func() error { return p.prepare("decision") }); err != nil {
 		return nil, diagnostics(f.Path, err)
 	}
 	if ds := p.constants(at); ds.Err() != nil {
@@ -92,7 +96,7 @@ func (p *Policy) constant(name string) (any, error) {
 	}
 	ev := newEvaluation(context.Background(), constantsDeadline)
 	defer ev.stop()
-	v, err := q.run(ev, p.compiler, nil)
+	v, err := p.evaluate(q, ev, nil)
 	if err != nil {
 		return nil, err
 	}

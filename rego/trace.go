@@ -71,7 +71,7 @@ func (p *Policy) members(ctx context.Context, l *Layers, name string, input *ast
 	}
 	ev := newEvaluation(ctx, l.deadline)
 	defer ev.stop()
-	v, err := q.run(ev, p.compiler, input)
+	v, err := p.evaluate(q, ev, input)
 	out := map[int]bool{}
 	if set, ok := v.(ast.Set); ok && err == nil {
 		set.Foreach(func(t *ast.Term) {

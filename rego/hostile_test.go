@@ -1,0 +1,134 @@
+package rego_test
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/openleash/openleash-go/rego"
+)
+
+// doubled are rules each of which holds the one before it twice: n lines make 2^n of the first.
+func doubled(first, double string, n int) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "v0 := %s\n", first)
+	for i := range n {
+		fmt.Fprintf(&b, "v%d := %s\n", i+1, strings.ReplaceAll(double, "v", fmt.Sprintf("v%d", i)))
+	}
+	return b.String()
+}
+
+// TestHostileRego tries promise 14: what a policy in Rego asks for ends, and takes no more memory than
+// there is, whether OPA heeds the deadline on the way or not.
+func TestHostileRego(t *testing.T) {
+	text := doubled(`"aaaaaaaaaaaaaaaa"`, `concat("", [v, v])`, 16)
+	for name, policy := range map[string]string{
+		"text that doubles":           doubled(`"aaaaaaaaaaaaaaaa"`, `concat("", [v, v])`, 40) + `decision := v40`,
+		"lists that double":           doubled(`[1, 2, 3, 4]`, `array.concat(v, v)`, 40) + `decision := count(v40)`,
+		"a tree that doubles":         doubled(`[1, 2, 3, 4]`, `[v, v]`, 40) + `decision := v40`,
+		"such a tree as a rule":       doubled(`[1]`, `[v, v]`, 40) + `decision := {"effect": "allow", "rule_id": v40}`,
+		"such a tree as params":       doubled(`{"a": 1}`, `{"a": v, "b": v}`, 40) + `decision := {"effect": "allow", "rule_id": "r", "obligations": [{"type": "DEPOSIT", "params": v40}]}`,
+		"such a tree as text":         doubled(`[1]`, `[v, v]`, 40) + `decision := sprintf("%v", [v40])`,
+		"such a tree as JSON":         doubled(`[1]`, `[v, v]`, 40) + `decision := json.marshal(v40)`,
+		"two such trees compared":     doubled(`[1]`, `[v, v]`, 40) + strings.ReplaceAll(doubled(`[1]`, `[v, v]`, 40), "v", "w") + `decision := v40 == w40`,
+		"numbers that square":         doubled(`12345678901234567890`, `v * v`, 40) + `decision := v40`,
+		"a delimiter":                 text + `decision := concat(v16, split(v12, ""))`,
+		"a replacement":               text + `decision := replace(v16, "a", v16)`,
+		"a replacement by regex":      text + `decision := regex.replace(v16, "a", v16)`,
+		"a wide column":               `decision := sprintf("%999999999d", [1])`,
+		"a wide column from outside":  `decision := sprintf("%*d", [999999999, 1])`,
+		"a format":                    text + `decision := sprintf(replace(v10, "a", "%[1]s"), [v16])`,
+		"a regex that is long to try": text + `decision := regex.match(concat("", [v10, "(a|b)*c"]), v16)`,
+		"a loop in a loop":            `decision := count([1 | some a in split(sprintf("%0999d", [1]), ""); some b in split(sprintf("%0999d", [1]), ""); some c in split(sprintf("%0999d", [1]), ""); a != b; b != c])`,
+		"walking":                     doubled(`[1]`, `[v, v]`, 40) + `decision := count([x | walk(v40, [x, _])])`,
+	} {
+		t.Run(name, func(t *testing.T) {
+			e, ds := rego.Compile(t.Context(), owner, []string{owner}, []rego.File{raw(policy)}, rego.Options{Deadline: 20 * time.Millisecond})
+			if ds.Err() != nil {
+				t.Fatal(ds.Err())
+			}
+			if d := e.Layers(subject).Decide(t.Context(), ask("{}")); d.Result != rego.Deny || d.Err == nil {
+				t.Errorf("got %s, %q", d.Result, d.Reason)
+			}
+		})
+	}
+}
+
+func TestWhatMakesMuchOfLittleIsRefused(t *testing.T) {
+	for _, call := range []string{`bits.lsh(1, 1000000000000)`, `numbers.range(1, 1000000000000)`, `graph.reachable_paths({"a": ["a"]}, {"a"})`,
+		`json.marshal_with_options({}, {"prefix": ""})`, `yaml.unmarshal("")`, `yaml.is_valid("")`, `rand.intn("a", 5)`} {
+		_, ds := rego.Compile(t.Context(), owner, []string{owner}, []rego.File{raw("decision := " + call)}, rego.Options{})
+		if len(ds) == 0 || ds[0].Code != "rego_type_error" || ds[0].Pos.Line != 3 {
+			t.Errorf("%s: %v", call, ds)
+		}
+	}
+}
+
+// TestBoundedBuiltinsAreOPAs holds calls through the bound, in every place where one may stand.
+func TestBoundedBuiltinsAreOPAs(t *testing.T) {
+	for name, policy := range map[string]string{
+		"in a body":          `decision := {"effect": "allow", "rule_id": "r"} if startswith(input.action_type, "purchase")`,
+		"in a head":          `decision := {"effect": lower("ALLOW"), "rule_id": sprintf("r%d", [1])}`,
+		"in a comprehension": `decision := {"effect": "allow", "rule_id": "r"} if count([x | some x in split("a.b", "."); upper(x) == "A"]) == 1`,
+		"in every":           `decision := {"effect": "allow", "rule_id": "r"} if every x in ["a", "b"] { contains("ab", x) }`,
+		"under not":          `decision := {"effect": "allow", "rule_id": "r"} if not endswith(input.action_type, "x")`,
+		"in a function":      "f(x) := trim(x, \" \")\ndecision := {\"effect\": \"allow\", \"rule_id\": f(\" r \")}",
+		"as infix":           `decision := {"effect": "allow", "rule_id": "r"} if (1 + 2) * 3 == 9`,
+		"in else":            "f := 1 if input.x == 1 else := max([2, 3])\ndecision := {\"effect\": \"allow\", \"rule_id\": \"r\"} if f == 3",
+		"with an input":      `decision := {"effect": "allow", "rule_id": upper("r")} if lower(input.x) == "a" with input.x as "A"`,
+		"walking":            `decision := {"effect": "allow", "rule_id": "r"} if { walk({"a": {"b": 7}}, [["a", "b"], v]); v == 7 }`,
+		"a set":              `decision := {"effect": "allow", "rule_id": "r"} if ({1, 2} & {2, 3}) | {5} == {2, 5}`,
+	} {
+		t.Run(name, func(t *testing.T) {
+			d := engine(t, raw(policy)).Layers(subject).Decide(t.Context(), ask("{}"))
+			if d.Result != rego.Allow {
+				t.Errorf("got %s, %q, %v", d.Result, d.Reason, d.Err)
+			}
+		})
+	}
+}
+
+// TestAStuckPolicyIsAskedOnce holds that an evaluation that does not end keeps only its own policy from
+// being asked.
+func TestAStuckPolicyIsAskedOnce(t *testing.T) {
+	slow := `(a?){1000}(a?){1000}(a?){1000}(a?){1000}(a?){1000}(a?){1000}b`
+	for name, stuck := range map[string]rego.File{
+		"Rego": {Path: "a.rego", Text: []byte("# METADATA\n# custom: {applies_to: {agents: [shopper]}}\npackage openleash.policy.a\n" +
+			"decision := {\"effect\": \"allow\", \"rule_id\": \"r\"} if regex.match(`^" + slow + "`, input.payload.text)")},
+		"YAML": yaml("a", "applies_to: {agents: [shopper]}\nrules: [{action: '*', effect: allow, conditions: [{field: context.text, operator: regex, value: '^"+slow+"'}]}]"),
+	} {
+		t.Run(name, func(t *testing.T) {
+			e, ds := rego.Compile(t.Context(), owner, []string{owner}, []rego.File{stuck, yaml("b", rule("allow", ""))}, rego.Options{Deadline: 10 * time.Millisecond})
+			if ds.Err() != nil {
+				t.Fatal(ds.Err())
+			}
+			other := subject
+			other.AgentID = "other"
+			if d := e.Layers(subject).Decide(t.Context(), ask(`{"text": "b"}`)); d.Result != rego.Allow || d.PolicyID != "a" {
+				t.Errorf("before: %s, %v", d.Result, d.Err)
+			}
+			for range 3 {
+				d := e.Layers(subject).Decide(t.Context(), ask(`{"text": "`+strings.Repeat("a", 60_000)+`"}`))
+				if d.Result != rego.Deny || d.Err == nil {
+					t.Errorf("stuck: %s, %q", d.Result, d.Reason)
+				}
+			}
+			if d := e.Layers(other).Decide(t.Context(), ask(`{"text": "b"}`)); d.Result != rego.Allow {
+				t.Errorf("another agent: %s, %v", d.Result, d.Err)
+			}
+		})
+	}
+}
+
+func TestPolicyThatCannotBeCompiledInTime(t *testing.T) {
+	two := doubled(`[1]`, `[v, v]`, 32) + strings.ReplaceAll(doubled(`[1]`, `[v, v]`, 32), "v", "w")
+	s := rego.NewSet(rego.Options{})
+	good := yaml("b", rule("allow", ""))
+	s.Load(t.Context(), []string{owner}, []rego.File{good})
+	before := s.Engine(owner)
+	r := s.Load(t.Context(), []string{owner}, []rego.File{good, raw(two + `decision := {v32, w32}`)})
+	if len(r.Refused[owner]) == 0 || s.Engine(owner) != before {
+		t.Errorf("got %+v", r)
+	}
+}
