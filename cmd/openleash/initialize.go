@@ -40,7 +40,11 @@ else it is generated and printed once.`,
 			if err != nil {
 				return err
 			}
-			return a.showSetUp(s, w)
+			if err := a.showSetUp(s, w); err != nil {
+				return err
+			}
+			a.sayNext()
+			return nil
 		},
 	}
 	f := c.Flags()
@@ -211,6 +215,12 @@ func (a *app) showSetUp(s *setUp, w wishes) error {
 	} else {
 		a.say("\nThe agent's environment, with its private key, shown this once:\n\n%s", strings.TrimRight(s.Agent.Env(), "\n"))
 	}
-	a.say("\nNext: %s", a.paint.bold("openleash start"))
 	return nil
+}
+
+// sayNext says how to go on after the set-up.
+func (a *app) sayNext() {
+	if !a.asJSON {
+		a.say("\nNext: %s", a.paint.bold("openleash start"))
+	}
 }

@@ -40,7 +40,11 @@ three sample decisions and the agent's environment.`,
 			if err := a.showSetUp(s, w); err != nil || a.asJSON {
 				return err
 			}
-			return a.showSamples(cmd.Context(), w.profile)
+			if err := a.showSamples(cmd.Context(), w.profile); err != nil {
+				return err
+			}
+			a.sayNext()
+			return nil
 		},
 	}
 }
