@@ -33,7 +33,7 @@ func (e *emitter) index(list *ast.Term, i int) *ast.Term {
 func (e *emitter) object(pairs ...any) *ast.Term {
 	o := ast.NewObject()
 	for i := 0; i < len(pairs); i += 2 {
-		o.Insert(e.text(pairs[i].(string)), pairs[i+1].(*ast.Term))
+		o.Insert(e.text(pairs[i].(string)), pairs[i+1].(*ast.Term)) //nolint:gosec // G602: keys and values come in pairs
 	}
 	return e.term(o)
 }
