@@ -12,7 +12,7 @@ import (
 	"strings"
 	"unicode/utf8"
 
-	"gopkg.in/yaml.v3"
+	"go.yaml.in/yaml/v3"
 )
 
 // reader walks the nodes of one file and collects what is wrong with them.
@@ -39,7 +39,7 @@ func (r *reader) unknown(n *yaml.Node, code string, err error) {
 
 // document parses the one document of a file and refuses what no policy needs.
 func (r *reader) document(src []byte) *yaml.Node {
-	top := &yaml.Node{Line: 1, Column: 1}
+	top := &yaml.Node{}
 	if len(src) > MaxFile {
 		r.errorf(top, "file_too_large", "a policy file is at most %d bytes", MaxFile)
 		return nil
@@ -55,16 +55,16 @@ func (r *reader) document(src []byte) *yaml.Node {
 		r.errorf(top, "empty_file", "the file is empty; a policy needs rules")
 		return nil
 	case err != nil:
-		r.yamlError(err)
+		r.yamlError(src, err)
 		return nil
 	}
 	var second yaml.Node
 	if err := dec.Decode(&second); err == nil {
 		r.errorf(&second, "several_documents", "a file holds one policy; put the next one into a file of its own")
 	} else if !errors.Is(err, io.EOF) {
-		r.yamlError(err)
+		r.yamlError(src, err)
 	}
-	if !r.plain(doc.Content[0], 0) || len(r.ds) > 0 {
+	if r.plain(doc.Content[0], 0); len(r.ds) > 0 {
 		return nil
 	}
 	return doc.Content[0]
@@ -83,44 +83,65 @@ func invalidUTF8(src []byte) int {
 
 func place(src []byte, offset int) *yaml.Node {
 	before := src[:offset]
-	return &yaml.Node{Line: bytes.Count(before, []byte("\n")) + 1, Column: offset - bytes.LastIndexByte(before, '\n')}
+	line := before[bytes.LastIndexByte(before, '\n')+1:]
+	return &yaml.Node{Line: bytes.Count(before, []byte("\n")) + 1, Column: utf8.RuneCount(line) + 1}
 }
 
 var yamlLine = regexp.MustCompile(`^yaml: (?:line (\d+): )?(.*)$`)
 
-func (r *reader) yamlError(err error) {
+// yamlErrors say what the library means, and how many lines further on than it says: it counts the
+// lines of its parser from 0.
+var yamlErrors = map[string]struct {
+	message string
+	further int
+}{
+	"did not find expected ',' or '}'":               {"a { is not closed, or a comma is missing", 1},
+	"did not find expected ',' or ']'":               {"a [ is not closed, or a comma is missing", 1},
+	"did not find expected '-' indicator":            {"an element of this list does not begin with -, or is not indented like the others", 1},
+	"did not find expected key":                      {"a key is not indented like the others, or quotes are missing", 1},
+	"did not find expected node content":             {"a value is missing", 1},
+	"did not find expected <document start>":         {"the document does not begin here", 1},
+	"mapping values are not allowed in this context": {"a colon does not belong here; indent the key like the others, or put the text in quotes", 0},
+	"found character that cannot start any token":    {"this cannot begin a value; indent with spaces and not with tabs, and put text in quotes", 0},
+	"found unexpected end of stream":                 {"quotes are not closed", 0},
+	"could not find expected ':'":                    {"a colon is missing after a key", 0},
+}
+
+// yamlError reports what the library says of text that is no YAML.
+func (r *reader) yamlError(src []byte, err error) {
 	n := &yaml.Node{Line: 1, Column: 1}
 	msg, _, _ := strings.Cut(err.Error(), "\n")
 	if m := yamlLine.FindStringSubmatch(msg); m != nil {
-		if line, err := strconv.Atoi(m[1]); err == nil {
-			n.Line = line
-		}
+		line, err := strconv.Atoi(m[1])
 		msg = m[2]
+		known, ok := yamlErrors[msg]
+		if ok {
+			msg = known.message
+		}
+		if err == nil {
+			n.Line = line + known.further
+		}
+	}
+	if line, ok := lineOf(src, n.Line); ok {
+		n.Column += len(line) - len(strings.TrimLeft(line, " "))
 	}
 	r.errorf(n, "invalid_yaml", "%s", msg)
 }
 
 // plain refuses aliases, anchors, tags and depth, once for the whole tree.
-func (r *reader) plain(n *yaml.Node, depth int) bool {
+func (r *reader) plain(n *yaml.Node, depth int) {
 	switch {
 	case depth > MaxDepth:
 		r.errorf(n, "too_deep", "nested deeper than %d", MaxDepth)
-		return false
+		return
 	case n.Kind == yaml.AliasNode || n.Anchor != "":
 		r.errorf(n, "anchor", "anchors and aliases are not allowed in a policy; write it out")
-		return false
 	case n.Style&yaml.TaggedStyle != 0:
-		r.errorf(n, "tag", "tags such as %s are not allowed in a policy", n.Tag)
-		return false
+		r.errorf(n, "tag", "tags such as %s are not allowed in a policy", clipped(n.Tag))
 	}
-	ok := true
 	for _, c := range n.Content {
-		ok = r.plain(c, depth+1) && ok
-		if len(r.ds) > 100 {
-			return false
-		}
+		r.plain(c, depth+1)
 	}
-	return ok
 }
 
 // field is one key of a mapping and what reads its value.
@@ -182,7 +203,11 @@ func (r *reader) list(n *yaml.Node, noun string, single bool, read func(n *yaml.
 // text reads a string.
 func (r *reader) text(n *yaml.Node, noun string) (string, bool) {
 	if n.Kind != yaml.ScalarNode || n.ShortTag() != "!!str" {
-		r.errorf(n, "wrong_type", "%s must be text; put it in quotes", noun)
+		hint := ""
+		if n.Kind == yaml.ScalarNode && n.Value != "" {
+			hint = "; put it in quotes"
+		}
+		r.errorf(n, "wrong_type", "%s must be text%s", noun, hint)
 		return "", false
 	}
 	return n.Value, true
@@ -228,7 +253,11 @@ func (r *reader) integer(n *yaml.Node, noun string, low, high int64) (int64, boo
 // number reads an exact decimal.
 func (r *reader) number(n *yaml.Node, noun string) (json.Number, bool) {
 	if n.Kind != yaml.ScalarNode || (n.ShortTag() != "!!int" && n.ShortTag() != "!!float") {
-		r.errorf(n, "wrong_type", "%s must be a number, without quotes", noun)
+		hint := ""
+		if n.Style&(yaml.SingleQuotedStyle|yaml.DoubleQuotedStyle) != 0 {
+			hint = ", without quotes"
+		}
+		r.errorf(n, "wrong_type", "%s must be a number%s", noun, hint)
 		return "", false
 	}
 	if err := checkNumber(n.Value); err != nil {
@@ -247,6 +276,10 @@ func (r *reader) literal(n *yaml.Node) (Literal, bool) {
 	}
 	switch n.ShortTag() {
 	case "!!str":
+		if n.Style == 0 && jsonNumber.MatchString(n.Value) { // beyond what a double holds, and text to YAML
+			r.errorf(n, "invalid_number", "%v", checkNumber(n.Value))
+			return l, false
+		}
 		l.Value = n.Value
 	case "!!bool":
 		l.Value = strings.EqualFold(n.Value, "true")
