@@ -298,6 +298,39 @@ func TestOwnersFiles(t *testing.T) {
 	}
 }
 
+// TestNoSlipTakesAGuardrailAway holds that a file that is no longer its owner's, or cannot be read,
+// keeps what was in force, and that after a restart nothing is in force without it.
+func TestNoSlipTakesAGuardrailAway(t *testing.T) {
+	other := "usr_01h455vb4pex5vsknk084sn03r"
+	owners := []string{owner, other}
+	allow := yaml("allow", "owner: "+owner+"\n"+rule("allow", ""))
+	guard := func(text string) rego.File { return yaml("guard", text) }
+	for name, slip := range map[string]string{
+		"an unknown owner":    "owner: usr_01h455vb4pex5vsknk084sn0zz\nguardrail: true\n" + rule("deny", ""),
+		"no owner":            "guardrail: true\n" + rule("deny", ""),
+		"a misspelt key":      "owner: " + owner + "\ngardrail: true\n" + rule("deny", ""),
+		"no YAML":             "owner: " + owner + "\nguardrail: [\n",
+		"no YAML, and quoted": "\"owner\": '" + owner + "'\nguardrail: [\n",
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := rego.NewSet(rego.Options{})
+			s.Load(t.Context(), owners, []rego.File{allow, guard("owner: " + owner + "\nguardrail: true\n" + rule("deny", ""))})
+			s.Load(t.Context(), owners, []rego.File{allow, guard(slip)})
+			if d := s.Engine(owner).Layers(subject).Decide(t.Context(), ask("{}")); d.Result != rego.Deny || len(s.Degraded()[owner]) == 0 {
+				t.Errorf("got %s, degraded %v", d.Result, s.Degraded())
+			}
+			if name == "an unknown owner" || name == "no owner" {
+				return // nobody can say whose it is
+			}
+			s = rego.NewSet(rego.Options{})
+			s.Load(t.Context(), owners, []rego.File{allow, guard(slip)})
+			if !s.Engine(owner).Layers(subject).Empty() || len(s.Degraded()[owner]) == 0 {
+				t.Error("after a restart the other policies are in force without it")
+			}
+		})
+	}
+}
+
 func TestBudgetReadings(t *testing.T) {
 	file := func(name string) rego.File {
 		return yaml(name, `

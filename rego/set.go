@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"fmt"
 	"maps"
+	"regexp"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -72,6 +73,9 @@ func (s *Set) Load(ctx context.Context, owners []string, files []File) Report {
 		switch {
 		case ds != nil:
 			r.Unowned = append(r.Unowned, ds...)
+			if before := s.owners[f.Path]; slices.Contains(owners, before) {
+				broken[before] = append(broken[before], ds...) // a slip in a name takes no guardrail away
+			}
 		case c.policy == nil:
 			broken[owner] = append(broken[owner], c.ds.Errors()...)
 		default:
@@ -80,6 +84,7 @@ func (s *Set) Load(ctx context.Context, owners []string, files []File) Report {
 		}
 	}
 	s.compiled = seen
+	maps.DeleteFunc(s.owners, func(path, _ string) bool { _, there := seen[path]; return !there })
 	for _, owner := range owners {
 		if ds := duplicates(policies[owner]); ds != nil {
 			r.Diagnostics = append(r.Diagnostics, ds...)
@@ -142,12 +147,14 @@ func (s *Set) compile(f File) compiledFile {
 }
 
 // ownerOf says whose a file is: whom it names, or the only owner. One that does not compile stays with
-// whom it belonged to before.
+// whom it belonged to before, or else is whose it seems to be.
 func (s *Set) ownerOf(f File, c compiledFile, owners []string) (string, compiler.Diagnostics) {
 	at := compiler.Position{File: f.Path, Line: 1, Column: 1}
-	owner := s.owners[f.Path]
+	var owner string
 	if c.policy != nil {
 		owner = c.policy.Owner
+	} else if owner = s.owners[f.Path]; owner == "" {
+		owner = claimed(f.Text, owners)
 	}
 	switch {
 	case owner == "" && len(owners) == 1:
@@ -161,6 +168,19 @@ func (s *Set) ownerOf(f File, c compiledFile, owners []string) (string, compiler
 		return "", compiler.Diagnostics{{Code: "unknown_owner", Pos: at, Message: fmt.Sprintf("there is no owner %s", owner)}}
 	}
 	return owner, nil
+}
+
+var ownerKey = regexp.MustCompile(`\bowner["']?[ \t]*:[ \t]*["']?([A-Za-z0-9_-]{1,64})`)
+
+// claimed is the owner that a text names which is no policy. Its other policies are not put in force
+// without this one.
+func claimed(text []byte, owners []string) string {
+	for _, m := range ownerKey.FindAllSubmatch(text, -1) {
+		if slices.Contains(owners, string(m[1])) {
+			return string(m[1])
+		}
+	}
+	return ""
 }
 
 // duplicates refuses two policies of one id.
