@@ -25,7 +25,7 @@ type Config struct {
 	// Version of the program, for the foot of the page.
 	Version string
 
-	// LogStatus says up to where the log's chain is verified; nil if nobody knows.
+	// LogStatus says up to where the log's chain is verified; nil, or an error, if nobody knows yet.
 	LogStatus func(context.Context) (LogStatus, error)
 }
 

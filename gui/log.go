@@ -101,11 +101,10 @@ func logList(v *visit) error {
 		return v.part("log", "log-items", out)
 	}
 	if v.cfg.LogStatus != nil {
-		status, err := v.cfg.LogStatus(v.ctx())
-		if err != nil {
-			return err
+		// Without an answer, such as before the first look, there is no badge.
+		if status, err := v.cfg.LogStatus(v.ctx()); err == nil {
+			out.Status = &status
 		}
-		out.Status = &status
 	}
 	return v.render(http.StatusOK, "log", "Log", out)
 }
