@@ -9,7 +9,7 @@ import (
 	"regexp/syntax"
 	"strings"
 
-	"gopkg.in/yaml.v3"
+	"go.yaml.in/yaml/v3"
 )
 
 const maxRegex = 1024 // bytes
@@ -17,9 +17,9 @@ const maxRegex = 1024 // bytes
 // when reads a boolean expression: one of all, any, not, match.
 func (r *reader) when(n *yaml.Node) Expr {
 	var e Expr
-	parts := func(n *yaml.Node) []Expr {
+	parts := func(n *yaml.Node, key string) []Expr {
 		var out []Expr
-		r.list(n, "all and any", false, func(n *yaml.Node) {
+		r.list(n, key, false, func(n *yaml.Node) {
 			if e := r.when(n); e != nil {
 				out = append(out, e)
 			}
@@ -28,8 +28,8 @@ func (r *reader) when(n *yaml.Node) Expr {
 	}
 	at := r.at(n)
 	seen, ok := r.mapping(n, "when",
-		field{"all", func(n *yaml.Node) { e = All{parts(n), at} }},
-		field{"any", func(n *yaml.Node) { e = Any{parts(n), at} }},
+		field{"all", func(n *yaml.Node) { e = All{parts(n, "all"), at} }},
+		field{"any", func(n *yaml.Node) { e = Any{parts(n, "any"), at} }},
 		field{"not", func(n *yaml.Node) {
 			if inner := r.when(n); inner != nil {
 				e = Not{inner, at}
@@ -115,6 +115,9 @@ func (r *reader) path(n *yaml.Node, key string) Path {
 	switch {
 	case errors.As(err, &unknown):
 		r.unknown(n, "unknown_field", err)
+		if d := &r.ds[len(r.ds)-1]; d.Suggestion == "" && key == "field" {
+			d.Suggestion = "context" + strings.TrimPrefix(s, "$")
+		}
 	case err != nil:
 		r.errorf(n, "invalid_path", "%v", err)
 	}

@@ -8,9 +8,10 @@ import (
 	"io"
 	"slices"
 	"strings"
+	"unicode/utf8"
 )
 
-// Position is a place in a file. Line and Column count from 1; Column counts bytes.
+// Position is a place in a file. Line and Column count from 1; Column counts characters.
 type Position struct {
 	File   string
 	Line   int
@@ -107,7 +108,7 @@ func (ds Diagnostics) Render(w io.Writer, source func(file string) []byte) {
 	}
 }
 
-// maxSnippet bounds a printed line, in bytes.
+// maxSnippet bounds a printed line, in characters.
 const maxSnippet = 160
 
 func lineOf(src []byte, n int) (string, bool) {
@@ -119,11 +120,8 @@ func lineOf(src []byte, n int) (string, bool) {
 		src = rest
 	}
 	line, _, _ := bytes.Cut(src, []byte("\n"))
-	line = bytes.ToValidUTF8(bytes.TrimRight(line, "\r"), []byte("?"))
-	if len(line) > maxSnippet {
-		line = line[:maxSnippet]
-	}
-	return strings.Map(printable, string(line)), len(src) > 0
+	runes := []rune(string(bytes.TrimRight(line[:min(len(line), 4*maxSnippet)], "\r")))
+	return strings.Map(printable, string(runes[:min(len(runes), maxSnippet)])), len(src) > 0
 }
 
 // printable keeps a terminal from being written to by a policy.
@@ -135,5 +133,5 @@ func printable(r rune) rune {
 }
 
 func indent(line string, column int) string {
-	return strings.Repeat(" ", min(max(column-1, 0), len(line)))
+	return strings.Repeat(" ", min(max(column-1, 0), utf8.RuneCountInString(line)))
 }

@@ -7,7 +7,7 @@ import (
 	"slices"
 	"strings"
 
-	"gopkg.in/yaml.v3"
+	"go.yaml.in/yaml/v3"
 )
 
 var (
@@ -47,15 +47,16 @@ func (r *reader) policy(root *yaml.Node, p *Policy) {
 	p.Header = Header{ID: baseID(p.File), Enabled: true, Rank: DefaultRank}
 	p.Default = DefaultDeny
 	var defaultNode *yaml.Node
-	seen, ok := r.mapping(root, "a policy", append(r.binding(&p.Header),
-		field{"version", func(n *yaml.Node) { r.integer(n, "version", 1, 1) }},
-		field{"id", func(n *yaml.Node) { p.ID = r.form(n, "id", idForm, "1 to 64 letters, digits, _ and -") }},
-		field{"name", func(n *yaml.Node) { p.Name = r.prose(n, "name") }},
-		field{"description", func(n *yaml.Node) { p.Description = r.prose(n, "description") }},
-		field{"default", func(n *yaml.Node) { p.Default, p.HasDefault, defaultNode = r.defaultEffect(n), true, n }},
-		field{"rules", func(n *yaml.Node) { r.rules(n, p) }},
-		field{"budgets", func(n *yaml.Node) { p.Budgets = r.budgets(n) }},
-	)...)
+	seen, ok := r.mapping(root, "a policy", slices.Concat([]field{
+		{"version", func(n *yaml.Node) { r.integer(n, "version", 1, 1) }},
+		{"id", func(n *yaml.Node) { p.ID = r.form(n, "id", idForm, "1 to 64 letters, digits, _ and -") }},
+		{"name", func(n *yaml.Node) { p.Name = r.prose(n, "name") }},
+		{"description", func(n *yaml.Node) { p.Description = r.prose(n, "description") }},
+	}, r.binding(&p.Header), []field{
+		{"default", func(n *yaml.Node) { p.Default, p.HasDefault, defaultNode = r.defaultEffect(n), true, n }},
+		{"rules", func(n *yaml.Node) { r.rules(n, p) }},
+		{"budgets", func(n *yaml.Node) { p.Budgets = r.budgets(n) }},
+	})...)
 	if !ok {
 		return
 	}

@@ -5,7 +5,7 @@ import (
 	"slices"
 	"strings"
 
-	"gopkg.in/yaml.v3"
+	"go.yaml.in/yaml/v3"
 )
 
 // requires are the effects that allow with an obligation.
@@ -34,6 +34,7 @@ func (r *reader) rule(n *yaml.Node, defaultID string) Rule {
 	rule := Rule{ID: defaultID, Proof: ProofSpec{Required: true}, Pos: r.at(n)}
 	var when, constraints []Expr
 	var obligations *yaml.Node
+	denies := false
 	seen, ok := r.mapping(n, "a rule",
 		field{"id", func(n *yaml.Node) { rule.ID = r.form(n, "id", idForm, "1 to 64 letters, digits, _ and -") }},
 		field{"effect", func(n *yaml.Node) {
@@ -41,6 +42,7 @@ func (r *reader) rule(n *yaml.Node, defaultID string) Rule {
 			if !ok {
 				return
 			}
+			denies = word == Deny.String()
 			var obligation string
 			if rule.Effect, obligation, _ = ParseEffect(word); obligation != "" {
 				rule.Obligations = append([]Obligation{{Type: obligation}}, rule.Obligations...)
@@ -63,7 +65,7 @@ func (r *reader) rule(n *yaml.Node, defaultID string) Rule {
 			r.errorf(n, "missing_key", "a rule needs %s", key)
 		}
 	}
-	if seen["effect"] != nil && rule.Effect == Deny {
+	if denies {
 		if obligations != nil {
 			r.errorf(seen["obligations"], "deny_obligation", "a rule that denies has no obligations")
 		}

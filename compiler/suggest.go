@@ -23,7 +23,8 @@ func (e *unknownWord) Error() string {
 
 func (e *unknownWord) suggestion() string { return nearest(e.word, e.known) }
 
-// nearest returns the known word that differs from word in few letters, or "".
+// nearest returns the known word that differs from word in few letters, or that begins it or is begun by
+// it; else "".
 func nearest(word string, known []string) string {
 	best, bestDistance := "", 1+min(3, max(1, len(word)/3))
 	for _, k := range known {
@@ -32,6 +33,15 @@ func nearest(word string, known []string) string {
 		}
 		if d := distance(strings.ToLower(word), strings.ToLower(k)); d < bestDistance {
 			best, bestDistance = k, d
+		}
+	}
+	for _, k := range known {
+		short, long := strings.ToLower(k), strings.ToLower(word)
+		if len(short) > len(long) {
+			short, long = long, short
+		}
+		if best == "" && len(short) > 1 && strings.HasPrefix(long, short) {
+			best = k
 		}
 	}
 	return best
