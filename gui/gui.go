@@ -3,6 +3,7 @@ package gui
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"html/template"
 	"log/slog"
@@ -154,8 +155,21 @@ type page func(v *visit) error
 func (p *portal) open(h page) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		v := &visit{portal: p, w: w, r: r, now: p.cfg.Clock()}
+		if err := r.ParseForm(); err != nil {
+			p.finish(v, badForm(err))
+			return
+		}
 		p.finish(v, h(v))
 	})
+}
+
+// badForm is the error of a form that cannot be read: it is too large, or no form.
+func badForm(err error) error {
+	var large *http.MaxBytesError
+	if errors.As(err, &large) {
+		return err
+	}
+	return &leash.Error{Code: leash.InvalidRequest, Message: "the form that was sent cannot be read", Err: err}
 }
 
 // owner serves a page to an owner with a session. Others are shown the log-in, with what they were
@@ -163,6 +177,10 @@ func (p *portal) open(h page) http.Handler {
 func (p *portal) owner(h page) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		v := &visit{portal: p, w: w, r: r, now: p.cfg.Clock()}
+		if err := r.ParseForm(); err != nil {
+			p.finish(v, badForm(err))
+			return
+		}
 		if err := v.identify(); err != nil {
 			if leash.CodeOf(err) == leash.Unauthenticated {
 				err = v.askLogin()

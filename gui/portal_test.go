@@ -345,3 +345,56 @@ func TestOtherOwnersSeeNothing(t *testing.T) {
 		t.Error("another owner revoked the agent")
 	}
 }
+
+func TestTooLargeAForm(t *testing.T) {
+	s := newSite(t, "http://127.0.0.1:8787")
+	r := s.do(s.request(http.MethodPost, "/gui/edit", url.Values{"text": {strings.Repeat("x", maxForm)}}))
+	if r.StatusCode != http.StatusRequestEntityTooLarge {
+		t.Errorf("got %d", r.StatusCode)
+	}
+	odd := s.request(http.MethodPost, "/gui/edit", nil)
+	odd.URL.RawQuery = "%zz"
+	if r := s.do(odd); r.StatusCode != http.StatusBadRequest {
+		t.Errorf("a form that is none: %d", r.StatusCode)
+	}
+}
+
+func TestSeveralOwnersLogInByName(t *testing.T) {
+	s := newSite(t, "http://127.0.0.1:8787")
+	_, err := s.CreateOwner(t.Context(), "Bob", "HUMAN")
+	must(t, err)
+	page := httptest.NewRequest(http.MethodGet, "/gui/login", nil)
+	if !strings.Contains(body(t, s.do(page)), `name="owner"`) {
+		t.Error("the log-in does not ask who")
+	}
+	for owner, want := range map[string]int{"ada": http.StatusSeeOther, s.owner.OwnerID: http.StatusSeeOther, "Bob": http.StatusBadRequest, "nobody": http.StatusUnauthorized} {
+		r := s.do(s.request(http.MethodPost, "/gui/login", url.Values{"owner": {owner}, "passphrase": {passphrase}}))
+		if r.StatusCode != want {
+			t.Errorf("%s: %d, want %d", owner, r.StatusCode, want)
+		}
+	}
+}
+
+func TestStreamsAreBounded(t *testing.T) {
+	var s streams
+	var leave []func()
+	for range maxStreams {
+		l, ok := s.enter("ses_1")
+		if !ok {
+			t.Fatal("too few streams")
+		}
+		leave = append(leave, l)
+	}
+	if _, ok := s.enter("ses_1"); ok {
+		t.Error("too many streams of one session")
+	}
+	if _, ok := s.enter("ses_2"); !ok {
+		t.Error("one session holds another's")
+	}
+	for _, l := range leave {
+		l()
+	}
+	if _, ok := s.enter("ses_1"); !ok {
+		t.Error("streams that ended count")
+	}
+}

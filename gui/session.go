@@ -74,9 +74,6 @@ func (v *visit) askLogin() error {
 	}
 	l := loginView{Return: ownPath(v.r.URL.RequestURI())}
 	if v.r.Method == http.MethodPost {
-		if err := v.r.ParseForm(); err != nil {
-			return err
-		}
 		l.Carry = carried(v.r.PostForm)
 		l.Problem = "Your session ended before this could be saved. Nothing is lost: log in and go on."
 		return v.showLogin(http.StatusUnauthorized, l)

@@ -15,6 +15,9 @@ function say(message, kind = "info") {
   setTimeout(() => note.remove(), 6000);
 }
 
+// What the last change said goes away by itself.
+document.querySelectorAll("[data-flash]").forEach((note) => setTimeout(() => note.remove(), 8000));
+
 // A form is sent once: a second click on its button does nothing.
 document.addEventListener("submit", (e) => {
   const form = e.target;

@@ -450,3 +450,24 @@ func TestSettings(t *testing.T) {
 	p.press("form button.primary")
 	p.sees("Your passphrase is set.")
 }
+
+func TestDeposit(t *testing.T) {
+	chrome := browser(t)
+	w := newWorld(t)
+	w.setUp()
+	w.policy("id: pol_rent\nname: Rent\nrules:\n  - id: flats\n    action: rent.*\n    effect: require_deposit\n")
+	req := w.agent("mover").wants("rent.flat", `{"city":"Utrecht"}`, "")
+	p := w.open(chrome)
+	p.logIn()
+	p.sees("Needs a deposit")
+	p.visit("/gui/approvals/" + req.ID)
+	p.look("approval-deposit")
+	p.fill("#deposit", "bank transfer 2026-11-23/17")
+	p.press("button[form=yes]")
+	p.sees("Approved. The agent may do exactly this, once.")
+	a, err := w.Approval(t.Context(), w.owner, req.ID)
+	w.must(err)
+	if a.DepositReference != "bank transfer 2026-11-23/17" {
+		t.Errorf("the reference is %q", a.DepositReference)
+	}
+}
