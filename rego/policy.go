@@ -11,6 +11,7 @@ import (
 	"sync/atomic"
 
 	"github.com/open-policy-agent/opa/v1/ast"
+	"github.com/open-policy-agent/opa/v1/metrics"
 	"github.com/open-policy-agent/opa/v1/storage"
 	"github.com/open-policy-agent/opa/v1/storage/inmem"
 	"github.com/open-policy-agent/opa/v1/topdown"
@@ -174,7 +175,7 @@ func (q query) run(ev *evaluation, c *ast.Compiler, input *ast.Term) (out ast.Va
 	data := noData()
 	query := topdown.NewQuery(q.body).WithCompiler(c).WithQueryCompiler(q.compiler).WithInput(input).
 		WithStore(data.store).WithTransaction(data.txn).WithCancel(ev.cancel).WithStrictBuiltinErrors(true).
-		WithBuiltins(bounded())
+		WithBuiltins(bounded()).WithMetrics(metrics.NoOp())
 	if ev.tracer != nil {
 		query = query.WithQueryTracer(ev.tracer)
 	}
