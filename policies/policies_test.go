@@ -5,6 +5,7 @@ import (
 	"io/fs"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/openleash/openleash-go/policies"
 	"github.com/openleash/openleash-go/proof"
@@ -85,7 +86,7 @@ func TestScenarios(t *testing.T) {
 			if strings.Contains(s.Policy, "\npackage ") {
 				file.Path = "policy.rego"
 			}
-			engine, ds := rego.Compile(t.Context(), "usr_1", []string{"usr_1"}, []rego.File{file}, rego.Options{})
+			engine, ds := rego.Compile(t.Context(), "usr_1", []string{"usr_1"}, []rego.File{file}, rego.Options{Deadline: 10 * time.Second})
 			if engine == nil {
 				t.Fatal(ds)
 			}
