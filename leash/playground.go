@@ -72,6 +72,9 @@ func Try(ctx context.Context, policy string, action json.RawMessage, subject reg
 	return out, nil
 }
 
+// tryDeadline is generous: a person waits for the answer, and no agent.
+const tryDeadline = 5 * time.Second
+
 // tryLayers compiles a policy text and makes it apply to the subject, whatever binding it names.
 func tryLayers(ctx context.Context, text string, subject rego.Subject) (*rego.Layers, error) {
 	if len(text) > MaxPolicy {
@@ -83,7 +86,7 @@ func tryLayers(ctx context.Context, text string, subject rego.Subject) (*rego.La
 	} else if unbound, err := compiler.SetHeader([]byte(text), map[string]any{"applies_to": nil, "owner": nil, "enabled": nil}); err == nil {
 		text = string(unbound)
 	}
-	engine, ds := rego.Compile(ctx, subject.OwnerID, []string{subject.OwnerID}, []rego.File{{Path: name, Text: []byte(text)}}, rego.Options{})
+	engine, ds := rego.Compile(ctx, subject.OwnerID, []string{subject.OwnerID}, []rego.File{{Path: name, Text: []byte(text)}}, rego.Options{Deadline: tryDeadline})
 	if ds.Err() != nil {
 		return nil, invalidPolicy(ds)
 	}
