@@ -141,15 +141,23 @@ func (e *emitter) add(to *[]*ast.Rule, head *ast.Head, body []*ast.Expr) {
 		t.Location = head.Location
 	}
 	r := &ast.Rule{Location: head.Location, Head: head}
-	once := map[int][]*ast.Expr{}
-	for _, x := range body { // two comparisons of a field need its type checked once
-		hash := x.Hash()
-		if !slices.ContainsFunc(once[hash], x.Equal) {
-			once[hash] = append(once[hash], x)
-			r.Body.Append(x)
-		}
+	for _, x := range once(body) {
+		r.Body.Append(x)
 	}
 	*to = append(*to, r)
+}
+
+// once drops what is said again: two comparisons of a field need its type checked once.
+func once(body []*ast.Expr) []*ast.Expr {
+	seen := make(map[int][]*ast.Expr, len(body))
+	return slices.DeleteFunc(slices.Clone(body), func(x *ast.Expr) bool {
+		hash := x.Hash()
+		if slices.ContainsFunc(seen[hash], x.Equal) {
+			return true
+		}
+		seen[hash] = append(seen[hash], x)
+		return false
+	})
 }
 
 // action is the condition that an action type matches a pattern; nil for *.

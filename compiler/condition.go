@@ -96,7 +96,8 @@ func (r *reader) amounts(m *Match) bool {
 		if typ == "amount" {
 			want = "a whole number of minor units, 0 or more"
 		}
-		r.ds = append(r.ds, Diagnostic{Code: "invalid_amount", Pos: l.Pos, Message: fmt.Sprintf("%s is always %s, so it cannot be compared with %s", m.Path, want, num)})
+		r.report(Diagnostic{Code: "invalid_amount", Pos: l.Pos,
+			Message: fmt.Sprintf("%s is always %s, so it cannot be compared with %s", m.Path, want, num)})
 		fine = false
 	}
 	return fine
@@ -114,10 +115,10 @@ func (r *reader) path(n *yaml.Node, key string) Path {
 	var unknown *unknownWord
 	switch {
 	case errors.As(err, &unknown):
-		r.unknown(n, "unknown_field", err)
-		if d := &r.ds[len(r.ds)-1]; d.Suggestion == "" && key == "field" {
-			d.Suggestion = "context" + strings.TrimPrefix(s, "$")
+		if key == "field" && unknown.suggestion() == "" {
+			unknown.meant = "context" + strings.TrimPrefix(s, "$")
 		}
+		r.unknown(n, "unknown_field", unknown)
 	case err != nil:
 		r.errorf(n, "invalid_path", "%v", err)
 	}

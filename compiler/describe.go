@@ -126,7 +126,7 @@ func actionsInWords(patterns []string) string {
 func plural(s string) string {
 	s = strings.ReplaceAll(s, "_", " ")
 	switch {
-	case strings.HasSuffix(s, "s"), strings.HasSuffix(s, "ing"), strings.HasSuffix(s, "communication"):
+	case strings.HasSuffix(s, "s"), strings.HasSuffix(s, "ing"), strings.HasSuffix(s, "communication"), strings.HasSuffix(s, "data"):
 		return s
 	case strings.HasSuffix(s, "y") && len(s) > 1 && !strings.ContainsRune("aeiou", rune(s[len(s)-2])):
 		return s[:len(s)-1] + "ies"
@@ -279,9 +279,12 @@ func literalInWords(l Literal) string {
 }
 
 func domainsInWords(d Domains, negated bool) string {
-	names := slices.Clone(d.Exact)
+	names := make([]string, 0, len(d.Exact)+len(d.Suffixes))
+	for _, s := range d.Exact {
+		names = append(names, asWritten(s))
+	}
 	for _, s := range d.Suffixes {
-		names = append(names, "*"+s)
+		names = append(names, "*"+asWritten(s))
 	}
 	if d.Blocked != negated {
 		return "at any site but " + list(names, "and")

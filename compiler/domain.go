@@ -34,3 +34,12 @@ func (r *reader) domains(n *yaml.Node, noun, member string, blocked bool) Expr {
 	})
 	return d
 }
+
+// asWritten is a name as people write it, with the ASCII form beside it: two names may look the same.
+func asWritten(ascii string) string {
+	name, err := idna.Display.ToUnicode(ascii)
+	if err != nil || name == ascii {
+		return ascii
+	}
+	return name + " (" + ascii + ")"
+}

@@ -12,80 +12,79 @@ import (
 // certain returns expressions that hold together exactly where x is known to be true, or known to be
 // false if negated.
 func (e *emitter) certain(x Expr, negated bool) []*ast.Expr {
-	switch x := x.(type) {
-	case Not:
-		return e.certain(x.Expr, !negated)
-	case All:
-		if negated {
-			return e.either(x.Pos, x.Exprs, true)
-		}
-		return e.each(x.Exprs, false)
-	case Any:
-		if negated {
-			return e.each(x.Exprs, true)
-		}
-		return e.either(x.Pos, x.Exprs, false)
+	cases := e.cases(x, negated)
+	if len(cases) == 1 {
+		return cases[0]
 	}
-	e.at = x.pos()
-	return e.oneOf(alternatives(x), x.pos(), e.comparison(x, negated))
+	return []*ast.Expr{e.helper(called(x), x.pos(), cases)}
 }
 
 // possible returns expressions that hold together exactly where x is not known to be false.
 func (e *emitter) possible(x Expr) []*ast.Expr {
-	if all, ok := x.(All); ok {
-		var out []*ast.Expr
-		for _, part := range all.Exprs {
-			out = append(out, e.possible(part)...)
-		}
-		return out
+	switch x := x.(type) {
+	case All:
+		return e.each(x.Exprs, e.possible)
+	case Schedule:
+		return e.certain(x, false) // always known
 	}
-	fails := e.certain(x, true)
-	e.at = x.pos()
-	not := e.helper("fails", x.pos(), [][]*ast.Expr{fails})
-	not.Negated = true
-	return []*ast.Expr{not}
+	fails := e.helper("fails", x.pos(), e.cases(x, true))
+	fails.Negated = true
+	return []*ast.Expr{fails}
 }
 
-func (e *emitter) each(parts []Expr, negated bool) []*ast.Expr {
+// cases returns the alternatives, each a list of expressions, of which one holds exactly where x is known
+// to be true, or known to be false if negated.
+func (e *emitter) cases(x Expr, negated bool) [][]*ast.Expr {
+	certain := func(part Expr) []*ast.Expr { return e.certain(part, negated) }
+	switch x := x.(type) {
+	case Not:
+		return e.cases(x.Expr, !negated)
+	case All:
+		if !negated {
+			return one(e.each(x.Exprs, certain)...)
+		}
+		return e.anyOf(x.Exprs, true)
+	case Any:
+		if negated {
+			return one(e.each(x.Exprs, certain)...)
+		}
+		return e.anyOf(x.Exprs, false)
+	}
+	e.at = x.pos()
+	return e.comparison(x, negated)
+}
+
+func (e *emitter) each(parts []Expr, form func(Expr) []*ast.Expr) []*ast.Expr {
 	var out []*ast.Expr
-	for _, p := range parts {
-		out = append(out, e.certain(p, negated)...)
+	for _, part := range parts {
+		out = append(out, form(part)...)
 	}
 	return out
 }
 
-func (e *emitter) either(at Position, parts []Expr, negated bool) []*ast.Expr {
-	bodies := make([][]*ast.Expr, len(parts))
-	for i, p := range parts {
-		bodies[i] = e.certain(p, negated)
+func (e *emitter) anyOf(parts []Expr, negated bool) [][]*ast.Expr {
+	var out [][]*ast.Expr
+	for _, part := range parts {
+		out = append(out, e.cases(part, negated)...)
 	}
-	return e.oneOf("any", at, bodies)
+	return out
 }
 
-// alternatives is what a comparison's helper rule is called, where it takes one.
-func alternatives(x Expr) string {
+// called is what the helper rule of an expression is called, where it takes one.
+func called(x Expr) string {
 	switch x.(type) {
 	case Domains:
-		return "domain"
+		return "domains"
 	case Schedule:
 		return "hours"
 	}
 	return "any"
 }
 
-// oneOf returns expressions that hold where one of the bodies does. what names the helper rule, if it
-// takes one.
-func (e *emitter) oneOf(what string, at Position, bodies [][]*ast.Expr) []*ast.Expr {
-	if len(bodies) == 1 {
-		return bodies[0]
-	}
-	return []*ast.Expr{e.helper(what, at, bodies)}
-}
-
-// helper adds a rule that holds where one of the bodies does, and returns a reference to it.
-func (e *emitter) helper(what string, at Position, bodies [][]*ast.Expr) *ast.Expr {
+// helper adds a rule that holds where one of the cases does, and returns a reference to it.
+func (e *emitter) helper(what string, at Position, cases [][]*ast.Expr) *ast.Expr {
 	name := e.name(what)
-	for _, body := range bodies {
+	for _, body := range cases {
 		e.at = at
 		if len(body) > 0 {
 			e.at = positionOf(body[0].Location)

@@ -23,18 +23,27 @@ type reader struct {
 
 func (r *reader) at(n *yaml.Node) Position { return Position{r.file, max(n.Line, 1), max(n.Column, 1)} }
 
+// maxErrors bounds how many errors of a file are reported; more of them help nobody.
+const maxErrors = 1000
+
+func (r *reader) report(d Diagnostic) {
+	switch {
+	case len(r.ds) < maxErrors:
+		r.ds = append(r.ds, d)
+	case len(r.ds) == maxErrors:
+		r.ds = append(r.ds, Diagnostic{Code: "too_many_errors", Pos: d.Pos, Message: "there are more errors"})
+	}
+}
+
 func (r *reader) errorf(n *yaml.Node, code, format string, args ...any) {
-	r.ds = append(r.ds, Diagnostic{Code: code, Pos: r.at(n), Message: fmt.Sprintf(format, args...)})
+	r.report(Diagnostic{Code: code, Pos: r.at(n), Message: fmt.Sprintf(format, args...)})
 }
 
 // unknown reports a word, with the one that was probably meant.
-func (r *reader) unknown(n *yaml.Node, code string, err error) {
-	d := Diagnostic{Code: code, Pos: r.at(n), Message: err.Error()}
-	var w *unknownWord
-	if errors.As(err, &w) {
-		d.Suggestion = w.suggestion()
+func (r *reader) unknown(n *yaml.Node, code string, w *unknownWord) {
+	if len(r.ds) <= maxErrors {
+		r.report(Diagnostic{Code: code, Pos: r.at(n), Message: w.Error(), Suggestion: w.suggestion()})
 	}
-	r.ds = append(r.ds, d)
 }
 
 // document parses the one document of a file and refuses what no policy needs.
@@ -100,7 +109,7 @@ var yamlErrors = map[string]struct {
 	"did not find expected '-' indicator":            {"an element of this list does not begin with -, or is not indented like the others", 1},
 	"did not find expected key":                      {"a key is not indented like the others, or quotes are missing", 1},
 	"did not find expected node content":             {"a value is missing", 1},
-	"did not find expected <document start>":         {"the document does not begin here", 1},
+	"did not find expected <document start>":         {"nothing may follow the end of the document", 1},
 	"mapping values are not allowed in this context": {"a colon does not belong here; indent the key like the others, or put the text in quotes", 0},
 	"found character that cannot start any token":    {"this cannot begin a value; indent with spaces and not with tabs, and put text in quotes", 0},
 	"found unexpected end of stream":                 {"quotes are not closed", 0},
@@ -164,7 +173,7 @@ func (r *reader) mapping(n *yaml.Node, noun string, fields ...field) (seen map[s
 			continue
 		}
 		if seen[key.Value] != nil {
-			r.errorf(key, "duplicate_key", "the key %q stands twice", key.Value)
+			r.errorf(key, "duplicate_key", "the key %q stands twice", clipped(key.Value))
 			continue
 		}
 		seen[key.Value] = key

@@ -19,7 +19,7 @@ func checkNumber(text string) error {
 	if !jsonNumber.MatchString(text) {
 		return fmt.Errorf("%q must be written as a plain decimal number, such as 12.5", text)
 	}
-	changed := fmt.Errorf("%s cannot be kept exactly; numbers have at most 17 significant digits and integers are at most %d", text, maxSafeInteger)
+	changed := fmt.Errorf("%s cannot be kept exactly; numbers have at most 17 significant digits and integers are at most %d", clipped(text), maxSafeInteger)
 	if len(text) > 64 {
 		return changed
 	}

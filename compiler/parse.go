@@ -99,7 +99,7 @@ func (r *reader) guardrail(p *Policy, defaultNode *yaml.Node) {
 	}
 	for _, rule := range p.Rules {
 		if rule.Effect == Allow && len(rule.Obligations) == 0 {
-			r.ds = append(r.ds, Diagnostic{Code: "guardrail_allow", Pos: rule.Pos,
+			r.report(Diagnostic{Code: "guardrail_allow", Pos: rule.Pos,
 				Message: "a guardrail cannot allow; it can deny, or require something"})
 		}
 	}

@@ -32,31 +32,7 @@ func TestSchemaIsTheParsers(t *testing.T) {
 	if text, err := os.ReadFile(published); err != nil || !bytes.Equal(text, compiler.Schema()) {
 		t.Errorf("%s is not the schema (%v); run go run ./cmd/openleash policy schema >docs/policy.schema.json", published, err)
 	}
-	full := `
-version: 1
-id: p
-name: n
-description: d
-enabled: true
-owner: usr_01h455vb4pex5vsknk084sn02q
-applies_to: {agents: [a], groups: [g]}
-rank: 5
-default: passthrough
-rules:
-  - id: r
-    effect: Require_Approval
-    action: [a, "b.*"]
-    description: d
-    when: {all: [{any: [{match: {path: $.payload.a, op: in, value: [1, a, null]}}]}, {not: {match: {path: $.payload.b, op: exists}}}]}
-    conditions: [{field: context.amount, operator: lte, value: 5}, {field: context.s, operator: regex, value: "^a"}, {field: context.b, operator: eq, value: true}]
-    constraints: {amount_max: 5, amount_min: 1, currency: [USD], merchant_domain: a.com, allowed_domains: ["*.a.com"], blocked_domains: [b.com], schedule: {days: [Mon], hours: "09:00-17:00", timezone: UTC}}
-    requirements: {min_assurance_level: HIGH}
-    obligations: [{type: DEPOSIT, params: {a: 1}}]
-    proof: {required: true, ttl_seconds: 60}
-budgets:
-  - {id: b, limit: 5, currency: USD, measure: amount, amount: $.payload.x, window: week, timezone: UTC, week_starts: sunday, per: group, actions: "*", on_exceed: deny, alert_at: [80]}
-`
-	cases := map[string]string{"full": full, "walk-through": walkThrough}
+	cases := map[string]string{"full": fullPolicy, "walk-through": walkThrough}
 	for name, change := range map[string][2]string{
 		"unknown key":          {"version: 1", "versoin: 1"},
 		"version 2":            {"version: 1", "version: 2"},
@@ -85,10 +61,10 @@ budgets:
 		"bad action":           {`action: [a, "b.*"]`, `action: "a.*.b"`},
 		"bad currency":         {"currency: [USD]", "currency: [usd]"},
 	} {
-		if !strings.Contains(full, change[0]) {
+		if !strings.Contains(fullPolicy, change[0]) {
 			t.Fatalf("%s changes nothing", name)
 		}
-		cases[name] = strings.Replace(full, change[0], change[1], 1)
+		cases[name] = strings.Replace(fullPolicy, change[0], change[1], 1)
 	}
 	for name, src := range cases {
 		var value any
@@ -105,3 +81,29 @@ budgets:
 		}
 	}
 }
+
+// fullPolicy has every key.
+const fullPolicy = `
+version: 1
+id: p
+name: n
+description: d
+enabled: true
+owner: usr_01h455vb4pex5vsknk084sn02q
+applies_to: {agents: [a], groups: [g]}
+rank: 5
+default: passthrough
+rules:
+  - id: r
+    effect: Require_Approval
+    action: [a, "b.*"]
+    description: d
+    when: {all: [{any: [{match: {path: $.payload.a, op: in, value: [1, a, null]}}]}, {not: {match: {path: $.payload.b, op: exists}}}]}
+    conditions: [{field: context.amount, operator: lte, value: 5}, {field: context.s, operator: regex, value: "^a"}, {field: context.b, operator: eq, value: true}]
+    constraints: {amount_max: 5, amount_min: 1, currency: [USD], merchant_domain: a.com, allowed_domains: ["*.a.com"], blocked_domains: [b.com], schedule: {days: [Mon], hours: "09:00-17:00", timezone: UTC}}
+    requirements: {min_assurance_level: HIGH}
+    obligations: [{type: DEPOSIT, params: {a: 1}}]
+    proof: {required: true, ttl_seconds: 60}
+budgets:
+  - {id: b, limit: 5, currency: USD, measure: amount, amount: $.payload.x, window: week, timezone: UTC, week_starts: sunday, per: group, actions: "*", on_exceed: deny, alert_at: [80]}
+`

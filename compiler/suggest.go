@@ -1,6 +1,7 @@
 package compiler
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -12,16 +13,17 @@ type unknownWord struct {
 	word  string
 	known []string
 	text  string // where it stands, if that is more than the word
+	meant string // what was meant, if that is none of the known words
 }
 
 func (e *unknownWord) Error() string {
 	if e.text != "" && e.text != e.word {
-		return fmt.Sprintf("unknown %s %q in %q", e.what, e.word, e.text)
+		return fmt.Sprintf("unknown %s %q in %q", e.what, clipped(e.word), clipped(e.text))
 	}
-	return fmt.Sprintf("unknown %s %q; known are %s", e.what, e.word, strings.Join(e.known, ", "))
+	return fmt.Sprintf("unknown %s %q; known are %s", e.what, clipped(e.word), strings.Join(e.known, ", "))
 }
 
-func (e *unknownWord) suggestion() string { return nearest(e.word, e.known) }
+func (e *unknownWord) suggestion() string { return cmp.Or(e.meant, nearest(e.word, e.known)) }
 
 // nearest returns the known word that differs from word in few letters, or that begins it or is begun by
 // it; else "".
