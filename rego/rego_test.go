@@ -190,7 +190,7 @@ func TestRawRego(t *testing.T) {
 		"needs a deposit":  {text: `decision := {"effect": "allow", "rule_id": "r", "obligations": [{"type": "DEPOSIT"}]}`, result: rego.RequireDeposit},
 	} {
 		t.Run(name, func(t *testing.T) {
-			e, ds := rego.Compile(t.Context(), owner, []string{owner}, []rego.File{raw(tc.text), yaml("other", "enabled: false\n"+rule("allow", ""))}, rego.Options{})
+			e, ds := rego.Compile(t.Context(), owner, []string{owner}, []rego.File{raw(tc.text), yaml("other", "enabled: false\n"+rule("allow", ""))}, rego.Options{Deadline: 10 * time.Second})
 			if ds.Err() != nil {
 				t.Fatal(ds.Err())
 			}
