@@ -207,11 +207,17 @@ func readPolicy(name string) (rego.File, error) {
 	return rego.File{Path: name, Text: text}, nil
 }
 
-// localOwner owns the policies that are compiled without a data folder.
+// localOwner owns the policies that are compiled without a data folder, unless they name their owner.
 const localOwner = "local"
 
 func compileLocally(ctx context.Context, files []rego.File) (*rego.Engine, compiler.Diagnostics) {
-	return rego.Compile(ctx, localOwner, []string{localOwner}, files, rego.Options{})
+	owner := localOwner
+	for _, f := range files {
+		if p, _ := rego.Check(f); p != nil && p.Owner != "" {
+			owner = p.Owner
+		}
+	}
+	return rego.Compile(ctx, owner, []string{owner}, files, rego.Options{})
 }
 
 // check says everything that is to be said of one policy file.
