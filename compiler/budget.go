@@ -6,7 +6,7 @@ import (
 	"strconv"
 	"time"
 
-	"go.yaml.in/yaml/v3"
+	"gopkg.in/yaml.v3"
 )
 
 var slidingForm = regexp.MustCompile(`^([1-9][0-9]{0,6})(m|h|d)$`)

@@ -9,7 +9,7 @@ import (
 	"regexp/syntax"
 	"strings"
 
-	"go.yaml.in/yaml/v3"
+	"gopkg.in/yaml.v3"
 )
 
 const maxRegex = 1024 // bytes

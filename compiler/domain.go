@@ -3,8 +3,8 @@ package compiler
 import (
 	"strings"
 
-	"go.yaml.in/yaml/v3"
 	"golang.org/x/net/idna"
+	"gopkg.in/yaml.v3"
 )
 
 // DomainForm is the regular expression of a host name in ASCII form, as a request must give it.

@@ -9,7 +9,7 @@ import (
 	"slices"
 	"strings"
 
-	"go.yaml.in/yaml/v3"
+	"gopkg.in/yaml.v3"
 )
 
 var errNotLines = errors.New("the policy is not written as keys on lines of their own; edit its text instead")

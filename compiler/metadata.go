@@ -3,7 +3,7 @@ package compiler
 import (
 	"encoding/json"
 
-	"go.yaml.in/yaml/v3"
+	"gopkg.in/yaml.v3"
 )
 
 // Metadata reads what a Rego policy says of itself under "custom" in its METADATA: the binding keys of

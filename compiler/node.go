@@ -12,7 +12,7 @@ import (
 	"strings"
 	"unicode/utf8"
 
-	"go.yaml.in/yaml/v3"
+	"gopkg.in/yaml.v3"
 )
 
 // reader walks the nodes of one file and collects what is wrong with them.

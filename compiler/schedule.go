@@ -8,7 +8,7 @@ import (
 	"time"
 	_ "time/tzdata" // schedules and budgets mean the same on every machine
 
-	"go.yaml.in/yaml/v3"
+	"gopkg.in/yaml.v3"
 )
 
 var dayNames = []string{"sun", "mon", "tue", "wed", "thu", "fri", "sat"}

@@ -6,7 +6,7 @@ import (
 	"slices"
 	"time"
 
-	"go.yaml.in/yaml/v3"
+	"gopkg.in/yaml.v3"
 )
 
 // Table is one checked *_test.yaml: the policies that it is about, and what they are to decide.

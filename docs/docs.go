@@ -29,7 +29,7 @@ import (
 
 // Files are the pages (*.md), the figures in them (*.svg), and what operators take from here (files/).
 //
-//go:embed *.md *.svg style.css page.html files
+//go:embed *.md *.svg style.css page.html files images
 var Files embed.FS
 
 // Order is the order in which one reads the pages.

@@ -12,7 +12,7 @@ import (
 	"strings"
 	"time"
 
-	"go.yaml.in/yaml/v3"
+	"gopkg.in/yaml.v3"
 )
 
 // legacyFolder is a data folder of the OpenLeash that runs on Node.js, as far as it can be taken over:
