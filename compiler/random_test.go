@@ -91,7 +91,7 @@ func someComparison(t *rapid.T, path, op, prefix string) string {
 		values = rapid.OneOf(rapid.SampledFrom([]string{"0", "1", "5", "1e1"}), someWords, someOthers)
 	}
 	operator := rapid.SampledFrom([]string{"eq", "neq", "in", "nin", "lt", "lte", "gt", "gte", "regex", "exists"}).Draw(t, "op")
-	value := ""
+	var value string
 	switch operator {
 	case "in", "nin":
 		value = "[" + strings.Join(rapid.SliceOfN(values, 1, 3).Draw(t, "values"), ", ") + "]"

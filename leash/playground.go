@@ -200,8 +200,8 @@ func (s *Service) replay(ctx context.Context, e store.Entry, after *rego.Engine,
 			Groups: a.Groups, OwnerID: a.OwnerID, OwnerType: a.Owner.Type})}
 		cache[e.AgentID] = pair
 	}
-	action, err := proof.ParseAction(e.Action)
-	if redacted := err != nil; redacted || pair[0] == nil {
+	action := replayable(e)
+	if action == nil || pair[0] == nil {
 		return nil, nil
 	}
 	in := rego.Input{Action: action.Input, ActionType: action.ActionType, Now: e.Time}
@@ -211,4 +211,13 @@ func (s *Service) replay(ctx context.Context, e store.Entry, after *rego.Engine,
 	}
 	return &Change{DecisionID: e.Decision.ID, Time: e.Time, AgentID: e.AgentID, ActionType: action.ActionType, Action: e.Action,
 		Before: store.Result(was.Result), After: store.Result(is.Result), RuleBefore: was.RuleID, RuleAfter: is.RuleID}, nil
+}
+
+// replayable is the action of a recorded request; nil if it was redacted.
+func replayable(e store.Entry) *proof.ParsedAction {
+	action, err := proof.ParseAction(e.Action)
+	if err != nil {
+		return nil
+	}
+	return action
 }
