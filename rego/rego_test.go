@@ -398,38 +398,3 @@ func TestCompiledObligation(t *testing.T) {
 		t.Error("a step-up is satisfied by a lower level")
 	}
 }
-
-func benchmarkDecide(b *testing.B, rules int) {
-	var text strings.Builder
-	text.WriteString("rules:\n")
-	for i := range rules {
-		fmt.Fprintf(&text, "  - {action: \"purchase.a%d\", effect: allow, conditions: [{field: context.amount, operator: lt, value: 100}]}\n", i)
-	}
-	text.WriteString("  - {action: \"purchase.order\", effect: allow, conditions: [{field: context.amount, operator: lt, value: 100}]}\n")
-	l := engine(b, yaml("p", text.String())).Layers(subject)
-	in := ask(`{"amount":45,"currency":"USD","merchant_domain":"shop.example.com","category":"office_supplies","order_reference":"PO-2026-000184"}`)
-	b.ReportAllocs()
-	for b.Loop() {
-		if d := l.Decide(context.Background(), in); d.Result != rego.Allow {
-			b.Fatal(d)
-		}
-	}
-}
-
-func BenchmarkDecide(b *testing.B) {
-	for _, n := range []int{10, 100, 1000} {
-		b.Run(fmt.Sprint(n), func(b *testing.B) { benchmarkDecide(b, n) })
-	}
-}
-
-func BenchmarkReload20(b *testing.B) {
-	var files []rego.File
-	for i := range 20 {
-		files = append(files, yaml(fmt.Sprint("p", i), rule("allow", "")))
-	}
-	s := rego.NewSet(rego.Options{})
-	for n := 0; b.Loop(); n++ {
-		files[0].Text = []byte(fmt.Sprintf("rank: %d\n%s", n%1000, rule("allow", "")))
-		s.Load(context.Background(), []string{owner}, files)
-	}
-}
