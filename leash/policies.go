@@ -210,7 +210,7 @@ func (s *Service) PolicyRego(_ context.Context, c Caller, id string) (string, er
 	if p == nil {
 		return "", fail(NotFound, "there is no policy %q", id)
 	}
-	text, err := compiler.Format(p.Module)
+	text, err := p.Rego()
 	return string(text), err
 }
 
@@ -522,7 +522,7 @@ func (s *Service) ValidatePolicy(ctx context.Context, c Caller, text string) (Po
 	if !p.Raw {
 		check.Words = compiler.Describe(p.YAML)
 	}
-	module, err := compiler.Format(p.Module)
+	module, err := p.Rego()
 	if err != nil {
 		return check, fmt.Errorf("printing the policy %s: %w", p.ID, err)
 	}

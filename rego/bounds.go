@@ -45,7 +45,7 @@ func inTime(compile func() error) error {
 
 // watched evaluates, and gives up on an evaluation that outlives its deadline. One that was given up
 // keeps the policy from being asked until it ends, so that there is never a crowd of them.
-func (p *Policy) watched(q query, ev *evaluation, input *ast.Term) (ast.Value, error) {
+func (p *Policy) watched(q ast.Body, ev *evaluation, input *ast.Term) (ast.Value, error) {
 	if p.stuck.Load() {
 		return nil, errStuck
 	}
@@ -55,7 +55,7 @@ func (p *Policy) watched(q query, ev *evaluation, input *ast.Term) (ast.Value, e
 	}
 	done := make(chan result, 1)
 	go func() {
-		v, err := q.run(ev, p.compiler, input)
+		v, err := p.run(q, ev, input)
 		done <- result{v, err}
 	}()
 	late := time.NewTimer(ev.limit + patience)

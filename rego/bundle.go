@@ -32,7 +32,11 @@ func (p *Policy) Rego() ([]byte, error) {
 	if p.Raw {
 		return p.Text, nil
 	}
-	return compiler.Format(p.Module)
+	m, err := p.Module()
+	if err != nil {
+		return nil, err
+	}
+	return compiler.Format(m)
 }
 
 // WriteModules writes each policy of an engine into a folder as <id>.rego, for opa test and other

@@ -50,21 +50,14 @@ type Policy struct {
 	Text    []byte
 	Default compiler.Default // empty for a guardrail
 	Budgets []compiler.Budget
-	Module  *ast.Module
 
 	sum      [sha256.Size]byte
 	compiler *ast.Compiler
-	query    query // match of a YAML policy, decision of a raw one
+	query    ast.Body // for match of a YAML policy, decision of a raw one
 	// readsBudgets: the module looks at input.budgets.
 	readsBudgets bool
 	watch        bool         // nobody can say how long an evaluation takes
 	stuck        *atomic.Bool // one was given up and has not ended
-}
-
-// query is a compiled query for one document of a policy.
-type query struct {
-	body     ast.Body
-	compiler ast.QueryCompiler
 }
 
 // answer is the variable that queries bind.
@@ -90,39 +83,52 @@ func compileFile(f File) (*Policy, compiler.Diagnostics) {
 	if err != nil {
 		return nil, append(ds, diagnostics(f.Path, err)...)
 	}
-	p := &Policy{Header: parsed.Header, File: f.Path, YAML: parsed, Text: f.Text, Budgets: parsed.Budgets, Module: module}
+	p := &Policy{Header: parsed.Header, File: f.Path, YAML: parsed, Text: f.Text, Budgets: parsed.Budgets}
 	if !p.Guardrail {
 		p.Default = parsed.Default
 	}
-	if err := p.prepare("match"); err != nil {
+	if err := p.prepare(module, "match"); err != nil {
 		return nil, append(ds, diagnostics(f.Path, err)...)
 	}
+	p.forget()
 	return p, ds
 }
 
-// prepare compiles the module and the query for one of its documents.
-func (p *Policy) prepare(document string) error {
+// Module returns the policy's OPA module, before OPA's compiler saw it. It is made anew each time.
+func (p *Policy) Module() (*ast.Module, error) {
+	if p.Raw {
+		return parseRego(p.File, p.Text)
+	}
+	return compiler.Compile(p.YAML)
+}
+
+// forget drops what OPA's compiler knows and evaluation does not ask for: types are wanted only where
+// functions are mocked, which YAML cannot say.
+func (p *Policy) forget() {
+	p.compiler.TypeEnv, p.compiler.Graph, p.compiler.ModuleTree = nil, nil, nil
+}
+
+// prepare compiles the module, for one of its documents to be asked for.
+func (p *Policy) prepare(m *ast.Module, document string) error {
 	p.sum = sha256.Sum256(p.Text)
 	c := ast.NewCompiler().WithCapabilities(capabilities()).SetErrorLimit(100)
-	if c.Compile(map[string]*ast.Module{p.File: p.Module.Copy()}); c.Failed() {
+	if c.Compile(map[string]*ast.Module{p.File: m}); c.Failed() {
 		return c.Errors
 	}
 	if p.Raw {
 		bound(c)
 	}
 	p.compiler = c
-	p.watch, p.stuck = p.Raw || calls(p.Module, ast.RegexMatch), new(atomic.Bool)
-	p.readsBudgets = readsBudgets(p.Module)
-	var err error
-	p.query, err = p.prepareQuery(document)
-	return err
+	p.watch, p.stuck = p.Raw || calls(m, ast.RegexMatch), new(atomic.Bool)
+	p.readsBudgets = readsBudgets(m)
+	p.query = p.queryFor(document)
+	return nil
 }
 
-func (p *Policy) prepareQuery(document string) (query, error) {
+// queryFor asks for one document of the policy. It is simple enough to need no compiler.
+func (p *Policy) queryFor(document string) ast.Body {
 	ref := compiler.Package(p.ID).Append(ast.StringTerm(document))
-	qc := p.compiler.QueryCompiler()
-	body, err := qc.Compile(ast.NewBody(ast.Equality.Expr(ast.NewTerm(answer), ast.NewTerm(ref))))
-	return query{body, qc}, err
+	return ast.NewBody(ast.Equality.Expr(ast.NewTerm(answer), ast.NewTerm(ref)))
 }
 
 // readsBudgets says whether a module looks at input.budgets, or at input as a whole.
@@ -158,22 +164,22 @@ func mentionsInput(m *ast.Module) bool {
 
 // evaluate runs a query of the policy; nil if the document is undefined. What YAML compiles to ends
 // soon; what people write in Rego, and a regular expression on a long text, are watched.
-func (p *Policy) evaluate(q query, ev *evaluation, input *ast.Term) (ast.Value, error) {
+func (p *Policy) evaluate(q ast.Body, ev *evaluation, input *ast.Term) (ast.Value, error) {
 	if p.watch {
 		return p.watched(q, ev, input)
 	}
-	return q.run(ev, p.compiler, input)
+	return p.run(q, ev, input)
 }
 
 // run evaluates a query.
-func (q query) run(ev *evaluation, c *ast.Compiler, input *ast.Term) (out ast.Value, err error) {
+func (p *Policy) run(q ast.Body, ev *evaluation, input *ast.Term) (out ast.Value, err error) {
 	defer func() {
-		if p := recover(); p != nil { // a fault of OPA's denies, and stops nothing else
-			out, err = nil, fmt.Errorf("evaluation panicked: %v", p)
+		if fault := recover(); fault != nil { // a fault of OPA's denies, and stops nothing else
+			out, err = nil, fmt.Errorf("evaluation panicked: %v", fault)
 		}
 	}()
 	data := noData()
-	query := topdown.NewQuery(q.body).WithCompiler(c).WithQueryCompiler(q.compiler).WithInput(input).
+	query := topdown.NewQuery(q).WithCompiler(p.compiler).WithInput(input).
 		WithStore(data.store).WithTransaction(data.txn).WithCancel(ev.cancel).WithStrictBuiltinErrors(true).
 		WithBuiltins(bounded()).WithMetrics(metrics.NoOp())
 	if ev.tracer != nil {

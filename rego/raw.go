@@ -16,8 +16,7 @@ const constantsDeadline = time.Second
 // compileRego compiles a policy written in Rego: package openleash.policy.<id>, with METADATA that says
 // whom it is for, a rule decision, and optionally default_effect and budgets, which are constants.
 func compileRego(f File) (*Policy, compiler.Diagnostics) {
-	module, err := ast.ParseModuleWithOpts(f.Path, string(f.Text), ast.ParserOptions{
-		ProcessAnnotation: true, RegoVersion: ast.RegoV1, Capabilities: capabilities()})
+	module, err := parseRego(f.Path, f.Text)
 	if err != nil {
 		return nil, diagnostics(f.Path, err)
 	}
@@ -29,7 +28,7 @@ func compileRego(f File) (*Policy, compiler.Diagnostics) {
 	if !ok {
 		return refuse("wrong_package", "%s must be package openleash.policy.<id>", module.Package)
 	}
-	p := &Policy{File: f.Path, Raw: true, Text: f.Text, Module: module, Default: compiler.DefaultDeny}
+	p := &Policy{File: f.Path, Raw: true, Text: f.Text, Default: compiler.DefaultDeny}
 	var custom map[string]any
 	for _, a := range module.Annotations {
 		if a.Scope == "package" {
@@ -51,23 +50,28 @@ func compileRego(f File) (*Policy, compiler.Diagnostics) {
 		at = position(f.Path, w.Location)
 		return refuse("mocked_builtin", "a policy cannot put another function in the place of %s; a test can", w.Target)
 	}
-	if err := inTime(func() error { return p.prepare("decision") }); err != nil {
+	if err := inTime(func() error { return p.prepare(module, "decision") }); err != nil {
 		return nil, diagnostics(f.Path, err)
 	}
-	if ds := p.constants(at); ds.Err() != nil {
+	if ds := p.constants(module, at); ds.Err() != nil {
 		return nil, ds
 	}
 	return p, nil
 }
 
+func parseRego(file string, text []byte) (*ast.Module, error) {
+	return ast.ParseModuleWithOpts(file, string(text), ast.ParserOptions{
+		ProcessAnnotation: true, RegoVersion: ast.RegoV1, Capabilities: capabilities()})
+}
+
 // constants evaluates default_effect and budgets without any input.
-func (p *Policy) constants(at compiler.Position) compiler.Diagnostics {
+func (p *Policy) constants(m *ast.Module, at compiler.Position) compiler.Diagnostics {
 	if p.Guardrail {
 		p.Default = ""
-		if defines(p.Module, "default_effect") {
+		if defines(m, "default_effect") {
 			return compiler.Diagnostics{{Code: "guardrail_default", Pos: at, Message: "a guardrail has no default_effect"}}
 		}
-	} else if defines(p.Module, "default_effect") {
+	} else if defines(m, "default_effect") {
 		value, err := p.constant("default_effect")
 		if err != nil {
 			return diagnostics(p.File, err)
@@ -77,7 +81,7 @@ func (p *Policy) constants(at compiler.Position) compiler.Diagnostics {
 			return ds
 		}
 	}
-	if !defines(p.Module, "budgets") {
+	if !defines(m, "budgets") {
 		return nil
 	}
 	value, err := p.constant("budgets")
@@ -90,13 +94,9 @@ func (p *Policy) constants(at compiler.Position) compiler.Diagnostics {
 }
 
 func (p *Policy) constant(name string) (any, error) {
-	q, err := p.prepareQuery(name)
-	if err != nil {
-		return nil, err
-	}
 	ev := newEvaluation(context.Background(), constantsDeadline)
 	defer ev.stop()
-	v, err := p.evaluate(q, ev, nil)
+	v, err := p.evaluate(p.queryFor(name), ev, nil)
 	if err != nil {
 		return nil, err
 	}

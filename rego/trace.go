@@ -46,8 +46,8 @@ func (p *Policy) trace(ctx context.Context, l *Layers, input *ast.Term) ([]Trace
 	if err != nil {
 		return nil, err
 	}
-	traced := &Policy{Header: p.Header, File: p.File, YAML: p.YAML, Text: p.Text, Module: module}
-	if err := traced.prepare("match"); err != nil {
+	traced := &Policy{Header: p.Header, File: p.File, YAML: p.YAML, Text: p.Text}
+	if err := traced.prepare(module, "match"); err != nil {
 		return nil, err
 	}
 	sets := map[string]map[int]bool{}
@@ -65,13 +65,9 @@ func (p *Policy) trace(ctx context.Context, l *Layers, input *ast.Term) ([]Trace
 
 // members evaluates one of the sets of rule indices.
 func (p *Policy) members(ctx context.Context, l *Layers, name string, input *ast.Term) (map[int]bool, error) {
-	q, err := p.prepareQuery(name)
-	if err != nil {
-		return nil, err
-	}
 	ev := newEvaluation(ctx, l.deadline)
 	defer ev.stop()
-	v, err := p.evaluate(q, ev, input)
+	v, err := p.evaluate(p.queryFor(name), ev, input)
 	out := map[int]bool{}
 	if set, ok := v.(ast.Set); ok && err == nil {
 		set.Foreach(func(t *ast.Term) {

@@ -84,8 +84,8 @@ func (t regoTracer) TraceEvent(e topdown.Event) {
 func (c *coverage) summary() []Coverage {
 	modules := map[string]*ast.Module{}
 	for file, p := range c.policies {
-		if p.Raw {
-			modules[file] = withoutConstants(p.Module)
+		if m, err := p.Module(); err == nil && p.Raw {
+			modules[file] = withoutConstants(m)
 		}
 	}
 	seen := c.Report(modules)
@@ -102,7 +102,6 @@ func (c *coverage) summary() []Coverage {
 
 // withoutConstants leaves out what an engine reads when it loads a policy.
 func withoutConstants(m *ast.Module) *ast.Module {
-	m = m.Copy()
 	m.Rules = slices.DeleteFunc(m.Rules, func(r *ast.Rule) bool {
 		name := r.Head.Ref()[0].Value
 		return name.Compare(ast.Var("default_effect")) == 0 || name.Compare(ast.Var("budgets")) == 0

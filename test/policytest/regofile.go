@@ -40,7 +40,9 @@ func (s *session) regoFile(ctx context.Context, file string) (Suite, error) {
 	}
 	modules := map[string]*ast.Module{file: module}
 	for _, p := range engine.Policies() {
-		modules[p.File] = p.Module.Copy()
+		if modules[p.File], err = p.Module(); err != nil {
+			return suite, err
+		}
 	}
 	suite.Cases, err = s.opa(ctx, file, modules)
 	var broken ast.Errors
