@@ -46,6 +46,10 @@ func compileRego(f File) (*Policy, compiler.Diagnostics) {
 	if !defines(module, "decision") {
 		return refuse("missing_decision", "a policy needs a rule called decision")
 	}
+	if t := outside(module); t != nil {
+		at = position(f.Path, t.Location)
+		return refuse("outside_reference", "a policy sees its input and itself, and no other data")
+	}
 	if w := mocks(module); w != nil {
 		at = position(f.Path, w.Location)
 		return refuse("mocked_builtin", "a policy cannot put another function in the place of %s; a test can", w.Target)
@@ -113,6 +117,27 @@ func defines(m *ast.Module, name string) bool {
 		}
 	}
 	return false
+}
+
+// outside finds where a module looks at data that is not its own.
+func outside(m *ast.Module) (found *ast.Term) {
+	own := map[*ast.Term]bool{} // the word data at the head of what is the policy's own
+	look := func(t *ast.Term) bool {
+		if ref, ok := t.Value.(ast.Ref); ok && ref.HasPrefix(m.Package.Path) {
+			own[ref[0]] = true
+		}
+		if found == nil && t.Equal(ast.DefaultRootDocument) && !own[t] {
+			found = t
+		}
+		return found != nil
+	}
+	for _, i := range m.Imports {
+		ast.WalkTerms(i, look)
+	}
+	for _, r := range m.Rules {
+		ast.WalkTerms(r, look)
+	}
+	return found
 }
 
 // policyID returns the last part of package openleash.policy.<id>.

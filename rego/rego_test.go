@@ -185,7 +185,6 @@ func TestRawRego(t *testing.T) {
 		"two decisions":    {text: "decision := {\"effect\": \"allow\", \"rule_id\": \"r\"}\ndecision := {\"effect\": \"deny\", \"rule_id\": \"s\"}", result: rego.Deny, reason: "policy_error"},
 		"built-in error":   {text: `decision := {"effect": "deny", "rule_id": "r"} if to_number("x") > 1`, result: rego.Deny, reason: "policy_error"},
 		"default allow":    {text: "default_effect := \"allow\"\ndecision := {\"effect\": \"deny\", \"rule_id\": \"r\"} if input.payload.amount > 100", result: rego.Allow},
-		"other policies":   {text: `decision := {"effect": "allow", "rule_id": "r"} if data.openleash.policy.other.match[_]`, result: rego.Deny, reason: "no rule"},
 		"require_approval": {text: `decision := {"effect": "REQUIRE_APPROVAL", "rule_id": "r"}`, result: rego.RequireApproval},
 		"needs a deposit":  {text: `decision := {"effect": "allow", "rule_id": "r", "obligations": [{"type": "DEPOSIT"}]}`, result: rego.RequireDeposit},
 	} {
@@ -198,7 +197,7 @@ func TestRawRego(t *testing.T) {
 			if d.Result != tc.result || !strings.Contains(d.Reason, tc.reason) || (d.Err != nil) != (tc.reason == "policy_error") {
 				t.Errorf("got %s, %q, %v", d.Result, d.Reason, d.Err)
 			}
-			if d.Err == nil && name != "other policies" {
+			if d.Err == nil {
 				if diff := cmp.Diff(wire(d), evalBundle(t, e, ask(`{"amount":5}`))); diff != "" {
 					t.Errorf("bundle differs from engine:\n%s", diff)
 				}
@@ -230,6 +229,40 @@ func TestRawRegoIsRefused(t *testing.T) {
 				t.Errorf("got %v, want %s", ds, tc.code)
 			}
 		})
+	}
+}
+
+// TestRawRegoSeesItselfAlone tries promise 15.
+func TestRawRegoSeesItselfAlone(t *testing.T) {
+	for text, fine := range map[string]bool{
+		"a := data.openleash.policy.raw.b\nb := 1":                    true,
+		"import data.openleash.policy.raw.b as c\na := c\nb := 1":     true,
+		"import rego.v1\na := 1":                                      true,
+		"a := input.data.x":                                           true,
+		"a := {\"data\": 1}":                                          true,
+		"a := b.data\nb := {\"data\": 1}":                             true,
+		"a := data.openleash.policy.rawx":                             false,
+		"a := data.openleash.policy.other.match":                      false,
+		"a := data.openleash.policy[input.x]":                         false,
+		"a := data.openleash.policy.raw[data.x]":                      false,
+		"a := data.openleash[_]":                                      false,
+		"a := data":                                                   false,
+		"a := data[input.x]":                                          false,
+		"a := walk(data)":                                             false,
+		"a := [x | x := data.z]":                                      false,
+		"a := {data.x: 1}":                                            false,
+		"a := input.y[input.z[data.x.y]]":                             false,
+		"a := 1 if input.x else := data.z":                            false,
+		"a := 1 if { every x in data.y { x } }":                       false,
+		"a := 1 if input.x with data.y as 1":                          false,
+		"import data.other.b\na := b":                                 false,
+		"import data.openleash.policy.other as raw2\na := raw2.match": false,
+	} {
+		_, ds := rego.Compile(t.Context(), owner, []string{owner}, []rego.File{
+			raw(text + "\ndecision := {\"effect\": \"deny\", \"rule_id\": \"r\"}")}, rego.Options{})
+		if fine && ds.Err() != nil || !fine && (len(ds) == 0 || ds[0].Code != "outside_reference" || ds[0].Pos.Line < 2) {
+			t.Errorf("%s: %v", text, ds)
+		}
 	}
 }
 
