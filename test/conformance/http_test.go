@@ -12,6 +12,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -62,7 +63,7 @@ func groups(cases []Case) [][]Case {
 
 // world is a server over a scratch folder, at a time that cases set.
 type world struct {
-	now           time.Time
+	now           atomic.Pointer[time.Time]
 	public, admin http.Handler
 	agents        map[string]agent
 }
@@ -81,8 +82,9 @@ func (w *world) fits(c Case) bool {
 
 func serve(t *testing.T, policies []rego.File) *world {
 	t.Helper()
-	w := &world{now: Noon, agents: map[string]agent{}}
-	clock := func() time.Time { return w.now }
+	w := &world{agents: map[string]agent{}}
+	w.now.Store(&Noon)
+	clock := func() time.Time { return *w.now.Load() }
 	log := slog.New(slog.DiscardHandler)
 	dir := t.TempDir()
 	for _, f := range policies {
@@ -184,11 +186,11 @@ func (w *world) join(t *testing.T, c Case) ed25519.PrivateKey {
 // ask makes the case's request. That no policy applies is an error over HTTP, and denies.
 func (w *world) ask(t *testing.T, c Case, i int) Outcome {
 	t.Helper()
-	w.now = c.Now
+	w.now.Store(&c.Now)
 	key := w.join(t, c)
 	const path = "/v1/authorize"
 	r := post(path, c.Action)
-	h := proof.SignRequest(key, c.AgentID, http.MethodPost, path, w.now, fmt.Sprintf("nonce-of-case-%d", i), c.Action)
+	h := proof.SignRequest(key, c.AgentID, http.MethodPost, path, c.Now, fmt.Sprintf("nonce-of-case-%d", i), c.Action)
 	for name, value := range map[string]string{proof.HeaderAgentID: h.AgentID, proof.HeaderTimestamp: h.Timestamp, proof.HeaderNonce: h.Nonce,
 		proof.HeaderBodySHA256: h.BodySHA256, proof.HeaderSignature: h.Signature} {
 		r.Header.Set(name, value)
@@ -210,7 +212,7 @@ func (w *world) ask(t *testing.T, c Case, i int) Outcome {
 	}
 	out := Outcome{Result: answer.Result, Proof: answer.Proof != nil}
 	if answer.Expires != nil {
-		if life := answer.Expires.Sub(w.now); c.Want.ProofTTL != 0 || life != defaultLife {
+		if life := answer.Expires.Sub(c.Now); c.Want.ProofTTL != 0 || life != defaultLife {
 			out.ProofTTL = int(life / time.Second)
 		}
 	}
