@@ -122,7 +122,8 @@ func policyDelete(a *app) *cobra.Command {
 }
 
 func policyValidate(a *app) *cobra.Command {
-	return &cobra.Command{Use: "validate FILE…", Short: "Check policy files: every error, with its place and its line", Args: cobra.MinimumNArgs(1),
+	var strict bool
+	c := &cobra.Command{Use: "validate FILE…", Short: "Check policy files: every error, with its place and its line", Args: cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			var files []rego.File
 			var all compiler.Diagnostics
@@ -134,14 +135,15 @@ func policyValidate(a *app) *cobra.Command {
 				files = append(files, f)
 				all = append(all, check(cmd.Context(), f)...)
 			}
+			valid := all.Err() == nil && !(strict && len(all) > 0)
 			if a.asJSON {
-				if err := a.printJSON(map[string]any{"valid": all.Err() == nil, "problems": leash.Problems(all)}); err != nil {
+				if err := a.printJSON(map[string]any{"valid": valid, "problems": leash.Problems(all)}); err != nil {
 					return err
 				}
 			} else if len(all) > 0 {
 				all.Render(a.err, sourceOf(files))
 			}
-			if all.Err() != nil {
+			if !valid {
 				return exitCode(refused)
 			}
 			if !a.asJSON {
@@ -149,6 +151,8 @@ func policyValidate(a *app) *cobra.Command {
 			}
 			return nil
 		}}
+	c.Flags().BoolVar(&strict, "strict", false, "take warnings for errors")
+	return c
 }
 
 func policyCompile(a *app) *cobra.Command {
