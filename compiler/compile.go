@@ -119,7 +119,7 @@ func (e *emitter) rule(name string, i int, rule Rule, body []*ast.Expr) {
 			exprs = append(exprs, x)
 		}
 		for _, x := range body {
-			exprs = append(exprs, x.Copy())
+			exprs = append(exprs, x.Copy()) // an expression knows its place in a body
 		}
 		e.member(name, i, rule, exprs)
 	}

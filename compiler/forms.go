@@ -304,16 +304,16 @@ func (e *emitter) times(s Schedule) [][]*ast.Expr {
 		for _, d := range s.Days {
 			names = append(names, Literal{Value: ((d + shift) % 7).String()})
 		}
-		return []*ast.Expr{e.call(ast.Member, e.termCall(ast.Weekday, local.Copy()), e.set(names...))}
+		return []*ast.Expr{e.call(ast.Member, e.termCall(ast.Weekday, local), e.set(names...))}
 	}
 	if s.Start == 0 && s.End == 0 {
 		return [][]*ast.Expr{onDay(0)}
 	}
 	clock := e.variable("clock")
+	read := func() *ast.Expr { return e.call(ast.Assign, clock, e.termCall(ast.Clock, local)) }
 	minutes := e.termCall(ast.Plus, e.termCall(ast.Multiply, e.index(clock, 0), e.number(60)), e.index(clock, 1))
-	read := func() *ast.Expr { return e.call(ast.Assign, clock.Copy(), e.termCall(ast.Clock, local.Copy())) }
-	from := func() *ast.Expr { return e.call(ast.GreaterThanEq, minutes.Copy(), e.number(s.Start)) }
-	until := func() *ast.Expr { return e.call(ast.LessThan, minutes.Copy(), e.number(s.End)) }
+	from := func() *ast.Expr { return e.call(ast.GreaterThanEq, minutes, e.number(s.Start)) }
+	until := func() *ast.Expr { return e.call(ast.LessThan, minutes, e.number(s.End)) }
 	if s.Start < s.End {
 		return [][]*ast.Expr{append(onDay(0), read(), from(), until())}
 	}

@@ -48,7 +48,7 @@ func (e *emitter) decision() {
 
 	owed := append(first.Value.(ast.Ref).Copy(), e.text("obligations"))
 	obligations := e.termCall(ast.ArrayConcat, e.term(owed), e.term(ast.NewArray(e.variable("step_up"))))
-	e.add(&e.rules, assigned("decision", e.termCall(ast.ObjectUnion, first.Copy(),
+	e.add(&e.rules, assigned("decision", e.termCall(ast.ObjectUnion, first,
 		e.object("obligations", obligations))), nil)
 }
 

@@ -7,7 +7,8 @@ import (
 	"github.com/open-policy-agent/opa/v1/ast"
 )
 
-// The builders of nodes. Each node gets the emitter's position.
+// The builders of nodes. Each node gets the emitter's position. A node may stand in several places: OPA
+// copies a module before it compiles it.
 
 func (e *emitter) location() *ast.Location {
 	if at := e.at; e.located == nil || e.located.File != at.File || e.located.Row != at.Line || e.located.Col != at.Column {
@@ -26,7 +27,7 @@ func (e *emitter) variable(name ast.Var) *ast.Term { return e.term(name) }
 
 // index is list[i].
 func (e *emitter) index(list *ast.Term, i int) *ast.Term {
-	return e.term(ast.Ref{list.Copy(), e.number(i)})
+	return e.term(ast.Ref{list, e.number(i)})
 }
 
 // object is {key: value, …}; keys are strings.
@@ -45,22 +46,14 @@ func (e *emitter) expr(x *ast.Expr) *ast.Expr {
 
 // call is an expression that calls a built-in function.
 func (e *emitter) call(b *ast.Builtin, args ...*ast.Term) *ast.Expr {
-	copied := make([]*ast.Term, len(args))
-	for i, a := range args {
-		copied[i] = a.Copy()
-	}
-	x := e.expr(b.Expr(copied...))
-	for _, t := range x.Terms.([]*ast.Term) {
-		if t.Location == nil {
-			t.Location = x.Location
-		}
-	}
-	return x
+	terms := make([]*ast.Term, 1, len(args)+1)
+	terms[0] = e.term(b.Ref())
+	return e.expr(ast.NewExpr(append(terms, args...)))
 }
 
 // function is an expression that calls a function of the module.
 func (e *emitter) function(name ast.Var, arg *ast.Term) *ast.Expr {
-	return e.expr(ast.NewExpr([]*ast.Term{e.term(ast.Ref{e.variable(name)}), arg.Copy()}))
+	return e.expr(ast.NewExpr([]*ast.Term{e.term(ast.Ref{e.variable(name)}), arg}))
 }
 
 // termCall is a built-in function's result.
