@@ -20,6 +20,9 @@ const (
 	maxOperands = 1 << 14
 	// maxProduct bounds what concat and sprintf can make of it, in bytes.
 	maxProduct = 1 << 24
+	// maxRego bounds the text of a policy in Rego, in bytes, and maxNesting its parser's stack.
+	maxRego    = 128 << 10
+	maxNesting = 1000
 	// compileDeadline bounds the compilation of a policy: OPA's type checker takes 2^n for types that hold
 	// each other twice.
 	compileDeadline = 3 * time.Second

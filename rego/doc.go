@@ -17,7 +17,10 @@
 // # What policies may call
 //
 // Built-in functions are those that depend on their arguments alone. Network, clock, random numbers,
-// environment and tracing do not exist, so using one is a compile error. Time is in the input.
+// environment and tracing do not exist, so using one is a compile error. Time is in the input. In a
+// policy written in Rego each call takes operands up to a limit, since OPA heeds a deadline only between
+// expressions; an evaluation that does not heed it at all is left behind, and its policy denies until it
+// ends. Data outside the policy itself cannot be looked at.
 //
 // # Why
 //

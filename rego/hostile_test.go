@@ -142,3 +142,22 @@ func TestPolicyThatCannotBeCompiledInTime(t *testing.T) {
 		t.Errorf("got %+v", r)
 	}
 }
+
+// TestHostileText holds that a text that is made to be long to read is refused, with its place.
+func TestHostileText(t *testing.T) {
+	for name, tc := range map[string]struct{ text, code string }{
+		"lists in lists":    {"decision := " + strings.Repeat("[", 5_000) + strings.Repeat("]", 5_000), "rego_parse_error"},
+		"lists without end": {"decision := " + strings.Repeat("[", 100_000), "rego_parse_error"},
+		"objects":           {"decision := " + strings.Repeat(`{"a":`, 5_000) + "1" + strings.Repeat("}", 5_000), "rego_parse_error"},
+		"parentheses":       {"decision := " + strings.Repeat("(", 5_000) + "1" + strings.Repeat(")", 5_000), "rego_parse_error"},
+		"comprehensions":    {"decision := " + strings.Repeat("[x | x := ", 5_000) + "1" + strings.Repeat("]", 5_000), "rego_parse_error"},
+		"every":             {"decision := 1 if " + strings.Repeat("every x in [1] {", 5_000) + "true" + strings.Repeat("}", 5_000), "rego_parse_error"},
+		"sums":              {"decision := 1" + strings.Repeat("+1", 50_000), "rego_parse_error"},
+		"a long file":       {"decision := 1 # " + strings.Repeat("x", 200_000), "file_too_large"},
+	} {
+		_, ds := rego.Compile(t.Context(), owner, []string{owner}, []rego.File{raw(tc.text)}, rego.Options{})
+		if len(ds) == 0 || ds[0].Code != tc.code || ds[0].Pos.Line < 1 {
+			t.Errorf("%s: %v", name, ds)
+		}
+	}
+}

@@ -1,6 +1,7 @@
 package rego
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"time"
@@ -16,6 +17,10 @@ const constantsDeadline = time.Second
 // compileRego compiles a policy written in Rego: package openleash.policy.<id>, with METADATA that says
 // whom it is for, a rule decision, and optionally default_effect and budgets, which are constants.
 func compileRego(f File) (*Policy, compiler.Diagnostics) {
+	if len(f.Text) > maxRego {
+		return nil, compiler.Diagnostics{{Code: "file_too_large", Pos: position(f.Path, nil),
+			Message: fmt.Sprintf("a policy in Rego is at most %d bytes", maxRego)}}
+	}
 	module, err := parseRego(f.Path, f.Text)
 	if err != nil {
 		return nil, diagnostics(f.Path, err)
@@ -63,7 +68,14 @@ func compileRego(f File) (*Policy, compiler.Diagnostics) {
 	return p, nil
 }
 
+// parseRego parses a module, if its expressions are not nested too deep: OPA's compiler takes more than
+// n² for some that are.
 func parseRego(file string, text []byte) (*ast.Module, error) {
+	shallow := ast.NewParser().WithFilename(file).WithReader(bytes.NewReader(text)).WithRegoVersion(ast.RegoV1).
+		WithCapabilities(capabilities()).WithMaxRecursionDepth(maxNesting)
+	if _, _, errs := shallow.Parse(); len(errs) > 0 {
+		return nil, errs
+	}
 	return ast.ParseModuleWithOpts(file, string(text), ast.ParserOptions{
 		ProcessAnnotation: true, RegoVersion: ast.RegoV1, Capabilities: capabilities()})
 }
