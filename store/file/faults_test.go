@@ -385,11 +385,16 @@ func TestRaceOfTheSameRequest(t *testing.T) {
 		if first.Load() != 1 {
 			t.Fatalf("%d were first", first.Load())
 		}
+		asked := decision(100_000+round, c.now)
+		asked.Result = store.RequireApproval
+		if _, err := s.Record(ctx, asked, nil); err != nil {
+			t.Fatal(err)
+		}
 		var redeemed atomic.Int32
 		for i := range 32 {
 			wg.Go(func() {
-				d := decision(100_000+round*32+i, c.now)
-				d.ApprovalID = fmt.Sprintf("apr_%d", round)
+				d := decision(100_000+round, c.now)
+				d.ID, d.ApprovalID = fmt.Sprintf("dec_%d_%d", round, i), fmt.Sprintf("apr_%d", round)
 				switch _, err := s.Record(ctx, d, nil); {
 				case err == nil:
 					redeemed.Add(1)

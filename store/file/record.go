@@ -59,17 +59,17 @@ func (s *Store) replay(e *store.Entry, now time.Time) store.Recorded {
 func (l *auditLog) record(it item) (earlier *store.Entry, b *batch, r store.Recorded, err error) {
 	d := it.entry.Decision
 	var seen []uint64 // entries that turned out not to answer it
-	l.mu.Lock()
-	if l.ledger.Consumed(d.ApprovalID) {
-		l.mu.Unlock()
-		return nil, nil, r, fmt.Errorf("%s: %w", d.ApprovalID, store.ErrConsumed)
-	}
 	for {
+		l.mu.Lock()
+		if l.ledger.Consumed(d.ApprovalID) { // asked again each time: await gives the mutex up
+			l.mu.Unlock()
+			return nil, nil, r, fmt.Errorf("%s: %w", d.ApprovalID, store.ErrConsumed)
+		}
 		seq := l.unseen(it.record.action, seen)
 		if seq == 0 {
 			break
 		}
-		e, err := l.await(seq) // without the mutex
+		e, err := l.await(seq)
 		if err != nil {
 			return nil, nil, r, err
 		}
@@ -82,12 +82,8 @@ func (l *auditLog) record(it item) (earlier *store.Entry, b *batch, r store.Reco
 			return &e, nil, r, nil
 		}
 		seen = append(seen, seq)
-		l.mu.Lock()
 	}
 	defer l.mu.Unlock()
-	if l.ledger.Consumed(d.ApprovalID) { // while the mutex was given up
-		return nil, nil, r, fmt.Errorf("%s: %w", d.ApprovalID, store.ErrConsumed)
-	}
 	charges := it.entry.Charges
 	if err := l.ledger.Check(charges, it.entry.Time); err != nil {
 		return nil, nil, r, err
