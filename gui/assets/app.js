@@ -21,6 +21,7 @@ document.querySelectorAll("[data-flash]").forEach((note) => setTimeout(() => not
 // A form is sent once: a second click on its button does nothing.
 document.addEventListener("submit", (e) => {
   const form = e.target;
+  if (e.defaultPrevented) return; // htmx sends it, and disables its button for as long as that takes
   if (form.dataset.confirm && !confirm(form.dataset.confirm)) { e.preventDefault(); return; }
   if (form.method !== "post") return;
   if (form.dataset.sent) { e.preventDefault(); return; }

@@ -182,7 +182,7 @@ func (p *tab) fill(selector, text string) {
 // press clicks what leads to another page, and waits for that page.
 func (p *tab) press(selector string) {
 	p.Helper()
-	p.run(chromedp.WaitVisible(css(selector)))
+	p.rest(selector)
 	before := eval[float64](p, "performance.timeOrigin")
 	p.run(chromedp.Click(css(selector)))
 	p.waitUntil("pressing "+selector+" leads nowhere", fmt.Sprintf("document.readyState === 'complete' && performance.timeOrigin !== %f", before))
@@ -194,7 +194,7 @@ func (p *tab) waitUntil(complaint, condition string) {
 	ctx, cancel := context.WithTimeout(p.ctx, patience)
 	defer cancel()
 	for ctx.Err() == nil {
-		if ok, err := chromedp.Run(ctx, chromedp.Evaluate[bool](condition)); err == nil && ok {
+		if ok, err := chromedp.Run(ctx, chromedp.Evaluate[bool](condition, chromedp.EvalAwaitPromise)); err == nil && ok {
 			return
 		}
 	}
@@ -205,7 +205,22 @@ func (p *tab) waitUntil(complaint, condition string) {
 // click clicks what stays on the page.
 func (p *tab) click(selector string) {
 	p.Helper()
-	p.run(chromedp.WaitVisible(css(selector)), chromedp.Click(css(selector)))
+	p.rest(selector)
+	p.run(chromedp.Click(css(selector)))
+}
+
+// rest waits until an element can be clicked: it is there, enabled, and no longer moves.
+func (p *tab) rest(selector string) {
+	p.Helper()
+	p.run(chromedp.WaitVisible(css(selector)))
+	p.waitUntil(selector+" does not come to rest", fmt.Sprintf(`(async (selector) => {
+		const frame = () => new Promise(requestAnimationFrame);
+		const place = () => { const r = document.querySelector(selector).getBoundingClientRect(); return r.x + " " + r.y };
+		await document.fonts.ready;
+		const before = place();
+		await frame(); await frame();
+		return before === place() && !document.querySelector(selector).disabled;
+	})(%s)`, quote(selector)))
 }
 
 // sees waits until the page shows a text.
