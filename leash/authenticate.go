@@ -2,7 +2,6 @@ package leash
 
 import (
 	"context"
-	"crypto/ed25519"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
@@ -23,6 +22,9 @@ const (
 
 	maxNonce   = 128
 	maxAgentID = 128
+
+	// maxKeyTables bounds the tables of agents' keys: 9 MiB in all.
+	maxKeyTables = 64
 )
 
 // Request is a signed HTTP request of an agent.
@@ -39,7 +41,7 @@ type Request struct {
 type Agent struct {
 	store.Agent
 	Owner  store.Owner
-	key    ed25519.PublicKey
+	key    *proof.Verifier
 	engine *rego.Engine
 	layers *rego.Layers
 	// nonce is that of the request which authenticated this copy.
@@ -74,7 +76,7 @@ func (s *Service) Authenticate(ctx context.Context, r Request) (*Agent, error) {
 	if agent.Status != store.Active || agent.Owner.Status != store.Active {
 		return nil, fail(AgentInactive, "the agent %q is not active", h.AgentID)
 	}
-	if err := proof.VerifyRequest(agent.key, r.Method, r.Path, r.RawQuery, h); err != nil {
+	if err := h.Verify(agent.key, r.Method, r.Path, r.RawQuery); err != nil {
 		return nil, fail(InvalidSignature, "X-Signature does not fit this request and the agent's public key")
 	}
 	switch err := s.store.UseNonce(ctx, agent.PrincipalID, h.Nonce, now.Add(NonceTTL)); {
@@ -125,7 +127,11 @@ func (s *Service) agent(ctx context.Context, agentID string) (*Agent, error) {
 	if err != nil {
 		return nil, unavailable(err)
 	}
-	a := &Agent{Agent: rec, Owner: owner, key: key, engine: engine}
+	verifier, err := s.verifiers.Of(key)
+	if err != nil {
+		return nil, unavailable(err)
+	}
+	a := &Agent{Agent: rec, Owner: owner, key: verifier, engine: engine}
 	a.layers = engine.Layers(rego.Subject{
 		AgentID: rec.AgentID, PrincipalID: rec.PrincipalID, Groups: rec.Groups,
 		OwnerID: owner.ID, OwnerType: owner.Type,

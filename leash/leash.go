@@ -103,6 +103,8 @@ type Service struct {
 	policies *rego.Set
 	keys     atomic.Pointer[proof.KeyRing]
 	agents   sync.Map // agent_id → *Agent
+
+	verifiers *proof.Verifiers // of the agents' keys
 	reload   sync.Mutex
 	guesses  guesses
 	hashing  chan struct{} // bounds concurrent argon2id
@@ -119,6 +121,8 @@ func New(ctx context.Context, cfg Config, st Store) (*Service, error) {
 		store:    st,
 		policies: rego.NewSet(rego.Options{Deadline: cfg.PolicyTimeout}),
 		hashing:  make(chan struct{}, 2),
+
+		verifiers: proof.NewVerifiers(maxKeyTables),
 	}
 	s.guesses.clock = cfg.Clock
 	if err := s.loadKeys(ctx); err != nil {

@@ -39,18 +39,27 @@ func BodySHA256(body []byte) string {
 	return hex.EncodeToString(sum[:])
 }
 
-// VerifyRequest returns ErrSignature unless the signature covers method, path, timestamp, nonce and
-// body hash. The path may have been signed with the query or without: both are in use. Time, nonce
-// and body hash are for the caller to judge.
+// VerifyRequest returns ErrSignature unless the signature is the key's; see SignedHeaders.Verify.
 func VerifyRequest(public ed25519.PublicKey, method, path, rawQuery string, h SignedHeaders) error {
-	signature, err := base64.StdEncoding.DecodeString(h.Signature)
-	if err != nil || len(public) != ed25519.PublicKeySize {
+	key, err := NewVerifier(public)
+	if err != nil {
 		return ErrSignature
 	}
-	if ed25519.Verify(public, h.signed(method, path), signature) {
+	return h.Verify(key, method, path, rawQuery)
+}
+
+// Verify returns ErrSignature unless the signature covers method, path, timestamp, nonce and
+// body hash. The path may have been signed with the query or without: both are in use. Time, nonce
+// and body hash are for the caller to judge.
+func (h SignedHeaders) Verify(key *Verifier, method, path, rawQuery string) error {
+	signature, err := base64.StdEncoding.DecodeString(h.Signature)
+	if err != nil {
+		return ErrSignature
+	}
+	if key.Verify(h.signed(method, path), signature) {
 		return nil
 	}
-	if rawQuery != "" && ed25519.Verify(public, h.signed(method, path+"?"+rawQuery), signature) {
+	if rawQuery != "" && key.Verify(h.signed(method, path+"?"+rawQuery), signature) {
 		return nil
 	}
 	return ErrSignature
