@@ -105,11 +105,11 @@ type Service struct {
 	agents   sync.Map // agent_id → *Agent
 
 	verifiers *proof.Verifiers // of the agents' keys
-	reload   sync.Mutex
-	guesses  guesses
-	hashing  chan struct{} // bounds concurrent argon2id
-	setup    setupCode
-	events   events
+	reload    sync.Mutex
+	guesses   guesses
+	hashing   chan struct{} // bounds concurrent argon2id
+	setup     setupCode
+	events    events
 }
 
 // New returns a Service over st with its keys and policies loaded. A store without keys gets them.

@@ -11,6 +11,7 @@ import (
 	"sync/atomic"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/openleash/openleash-go/store"
 )
@@ -410,6 +411,70 @@ func TestRaceOfTheSameRequest(t *testing.T) {
 	}
 	if st, _ := s.Budgets(ctx, []store.Budget{b}, c.now); st[0].Spent != 50 {
 		t.Errorf("%d are spent", st[0].Spent)
+	}
+}
+
+// As many entries as came together lately share an fsync, and one that comes alone does not wait.
+func TestEntriesShareAnFsync(t *testing.T) {
+	ctx, c := context.Background(), start()
+	syncs := 0 // by the goroutine that writes
+	d := &faulty{disk: osDisk{}}
+	d.set(func(op, name string) error {
+		if op == "sync" && filepath.Base(name) == activeLog {
+			syncs++
+		}
+		return nil
+	})
+	s := openStore(t, t.TempDir(), Options{Clock: c.Now, disk: d})
+	n := 0
+	together := func(entries int) int {
+		t.Helper()
+		before := 0
+		if err := s.log.ask(func() error { before = syncs; return nil }); err != nil {
+			t.Fatal(err)
+		}
+		var wg sync.WaitGroup
+		for range entries {
+			n++
+			d := decision(n, c.now)
+			wg.Go(func() {
+				if _, err := s.Record(ctx, d, nil); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		wg.Wait()
+		after := 0
+		if err := s.log.ask(func() error { after = syncs; return nil }); err != nil {
+			t.Fatal(err)
+		}
+		return after - before
+	}
+	together(1) // opens the log
+	if got := together(1); got != 1 {
+		t.Fatalf("%d fsyncs for one entry", got)
+	}
+	if err := s.log.ask(func() error { s.log.delay = time.Hour; return nil }); err != nil {
+		t.Fatal(err)
+	}
+	s.log.mu.Lock()
+	s.log.lately = 5
+	s.log.mu.Unlock()
+	for range 20 {
+		if got := together(5); got != 1 {
+			t.Fatalf("%d fsyncs for 5 entries", got)
+		}
+	}
+	if err := s.log.ask(func() error { s.log.delay = 0; return nil }); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 { // whoever is awaited in vain is awaited once
+		if got := together(1); got != 1 {
+			t.Fatalf("%d fsyncs for one entry", got)
+		}
+	}
+	if s.log.lately != 1 {
+		t.Errorf("%d are awaited", s.log.lately)
 	}
 }
 

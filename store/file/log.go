@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"time"
 
 	"github.com/openleash/openleash-go/store"
 )
@@ -34,6 +35,8 @@ type auditLog struct {
 	failures int    // batches undone so far
 	moved    chan struct{}
 	closed   bool
+	wanted   int // entries that wake the goroutine that writes; 0 while it looks by itself
+	lately   int // entries that came together lately
 
 	segmentsMu sync.RWMutex
 	segments   []*segment // the active one last
@@ -43,6 +46,8 @@ type auditLog struct {
 	stopped chan struct{}
 
 	// What follows belongs to the goroutine that writes.
+	delay time.Duration // commitDelay
+	timer *time.Timer
 	file  handle // nil: must be opened anew
 	size  int64  // of the lines that hold
 	dirty bool   // there may be more behind size
@@ -94,11 +99,18 @@ func (l *auditLog) push(items ...item) (*batch, error) {
 		l.insert(it.entry.Seq, &it.record)
 		b.items = append(b.items, it)
 	}
+	if l.wanted > 0 && len(b.items) >= l.wanted {
+		l.rouse()
+	}
+	return b, nil
+}
+
+// rouse wakes the goroutine that writes.
+func (l *auditLog) rouse() {
 	select {
 	case l.wake <- struct{}{}:
 	default:
 	}
-	return b, nil
 }
 
 func (l *auditLog) insert(seq uint64, r *record) {
@@ -158,7 +170,8 @@ func (l *auditLog) run() {
 		case do := <-l.asks:
 			do()
 		}
-		for b := l.take(); b != nil; b = l.take() {
+		for l.gather() {
+			b := l.take()
 			if err := l.write(b); err != nil {
 				l.fail(b, err)
 			} else {
@@ -171,14 +184,41 @@ func (l *auditLog) run() {
 	}
 }
 
-// take begins to write what is queued; nil if nothing is.
+// commitDelay bounds how long entries wait for others to share their fsync.
+const commitDelay = time.Millisecond
+
+// gather waits until as many entries are queued as came together lately: whoever was answered by the
+// last fsync is likely to ask again. It says whether there is something to write.
+func (l *auditLog) gather() bool {
+	l.mu.Lock()
+	n := len(l.queue.items)
+	waits := n > 0 && n < l.lately && !l.closed
+	l.wanted = 1
+	if waits {
+		l.wanted = l.lately
+		select {
+		case <-l.wake: // for what is queued already
+		default:
+		}
+	}
+	l.mu.Unlock()
+	if waits {
+		l.timer.Reset(l.delay)
+		select {
+		case <-l.wake:
+			l.timer.Stop()
+		case <-l.timer.C:
+		}
+	}
+	return n > 0
+}
+
+// take begins to write what is queued.
 func (l *auditLog) take() *batch {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	b := l.queue
-	if len(b.items) == 0 {
-		return nil
-	}
+	l.wanted = 0
 	l.writing, l.queue = b, newBatch(b.first+uint64(len(b.items)))
 	return b
 }
@@ -205,6 +245,7 @@ func (l *auditLog) publish(b *batch) {
 	l.mu.Lock()
 	l.writing = nil
 	l.durable += uint64(len(b.items))
+	l.lately = len(b.items) + len(l.queue.items)
 	if l.moved != nil {
 		close(l.moved)
 		l.moved = nil
@@ -226,6 +267,7 @@ func (l *auditLog) fail(b *batch, err error) {
 	}
 	l.writing, l.queue = nil, newBatch(b.first)
 	l.failures++
+	l.lately = 0
 	l.mu.Unlock()
 	b.err, behind.err = err, err
 	close(b.done)
@@ -363,9 +405,6 @@ func (l *auditLog) stop() {
 	l.mu.Lock()
 	l.closed = true
 	l.mu.Unlock()
-	select {
-	case l.wake <- struct{}{}:
-	default:
-	}
+	l.rouse()
 	<-l.stopped
 }

@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"time"
 
 	"github.com/openleash/openleash-go/store"
 )
@@ -26,6 +27,7 @@ func (s *Store) openLog(ctx context.Context) (*recovered, error) {
 	l := &auditLog{
 		dir: s.dir, disk: s.disk, random: s.opts.Random, redact: s.opts.Redact, segmentSize: s.opts.SegmentSize,
 		openSegment: s.openSegment, ledger: store.NewLedger(),
+		wanted: 1, delay: commitDelay, timer: time.NewTimer(0),
 		wake: make(chan struct{}, 1), asks: make(chan func()), stopped: make(chan struct{}),
 	}
 	s.log = l
