@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"time"
 
 	"github.com/open-policy-agent/opa/v1/ast"
 	"github.com/open-policy-agent/opa/v1/topdown"
@@ -78,22 +77,6 @@ func (o *outcome) result() Result {
 	return ResultOf(o.obligations)
 }
 
-// evaluation is the bound on the time of one decision.
-type evaluation struct {
-	ctx    context.Context
-	limit  time.Duration
-	cancel topdown.Cancel
-	stop   func()
-	tracer topdown.QueryTracer // nil but for coverage
-}
-
-func newEvaluation(ctx context.Context, deadline time.Duration) *evaluation {
-	cancel := topdown.NewCancel()
-	timer := time.AfterFunc(deadline, cancel.Cancel)
-	release := context.AfterFunc(ctx, cancel.Cancel)
-	return &evaluation{ctx: ctx, limit: deadline, cancel: cancel, stop: func() { timer.Stop(); release() }}
-}
-
 // Decide asks the guardrails and the layers. An error on the way is a DENY.
 func (l *Layers) Decide(ctx context.Context, in Input) Decision {
 	doc, err := document(l.subject, in)
@@ -102,7 +85,6 @@ func (l *Layers) Decide(ctx context.Context, in Input) Decision {
 	}
 	ev := newEvaluation(ctx, l.deadline)
 	ev.tracer = in.Tracer
-	defer ev.stop()
 	guardrail, fault := l.first(ev, l.guardrails, doc, in)
 	if fault != nil {
 		return policyError(fault.policyID, fault)

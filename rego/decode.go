@@ -133,6 +133,32 @@ func (d *decoder) array(depth int) (ast.Value, error) {
 	return ast.NewArray(terms...), nil
 }
 
+// names are the terms of the names that most actions have, so that they are not made each time.
+var names = func() map[string]*ast.Term {
+	out := map[string]*ast.Term{}
+	for _, name := range []string{
+		"action_id", "action_type", "requested_at", "principal", "agent_id", "subject", "principal_id", "payload",
+		"resource", "resource_id", "resource_type", "relying_party", "rp_id", "domain", "trust_profile",
+		"amount", "amount_minor", "currency", "merchant_domain", "category", "description",
+		"agent", "owner", "now", "now_ns", "action_patterns", "assurance_level", "budgets", "id", "type", "groups",
+	} {
+		out[name] = ast.StringTerm(name)
+	}
+	return out
+}()
+
+// name reads the name of a member.
+func (d *decoder) name() (*ast.Term, error) {
+	if end := bytes.IndexByte(d.src[1:], '"'); end >= 0 {
+		if known := names[string(d.src[1:end+1])]; known != nil {
+			d.src = d.src[end+2:]
+			return known, nil
+		}
+	}
+	name, err := d.text()
+	return ast.StringTerm(name), err
+}
+
 // members reads an object, with room for a few more.
 func (d *decoder) members(depth int) ([][2]*ast.Term, error) {
 	d.src = d.src[1:]
@@ -144,7 +170,7 @@ func (d *decoder) members(depth int) ([][2]*ast.Term, error) {
 		if d.next() != '"' {
 			return nil, errMalformed
 		}
-		name, err := d.text()
+		name, err := d.name()
 		if err != nil || !d.take(':') {
 			return nil, errMalformed
 		}
@@ -152,7 +178,7 @@ func (d *decoder) members(depth int) ([][2]*ast.Term, error) {
 		if err != nil {
 			return nil, err
 		}
-		members = append(members, member(name, ast.NewTerm(v)))
+		members = append(members, [2]*ast.Term{name, ast.NewTerm(v)})
 	}
 	return members, nil
 }

@@ -80,7 +80,13 @@ var serverMembers = []*ast.Term{
 	ast.InternedTerm("action_patterns"), ast.InternedTerm("assurance_level"), ast.InternedTerm("budgets"),
 }
 
-func member(key string, v *ast.Term) [2]*ast.Term { return [2]*ast.Term{ast.InternedTerm(key), v} }
+func member(key string, v *ast.Term) [2]*ast.Term {
+	name := names[key]
+	if name == nil {
+		name = ast.InternedTerm(key)
+	}
+	return [2]*ast.Term{name, v}
+}
 
 func pair(key, value string) [2]*ast.Term {
 	return member(key, ast.StringTerm(value))

@@ -180,7 +180,7 @@ func (p *Policy) run(q ast.Body, ev *evaluation, input *ast.Term) (out ast.Value
 	}()
 	data := noData()
 	query := topdown.NewQuery(q).WithCompiler(p.compiler).WithInput(input).
-		WithStore(data.store).WithTransaction(data.txn).WithCancel(ev.cancel).WithStrictBuiltinErrors(true).
+		WithStore(data.store).WithTransaction(data.txn).WithCancel(ev).WithStrictBuiltinErrors(true).
 		WithBuiltins(bounded()).WithMetrics(metrics.NoOp())
 	if ev.tracer != nil {
 		query = query.WithQueryTracer(ev.tracer)

@@ -111,7 +111,6 @@ func (p *Policy) constants(m *ast.Module, at compiler.Position) compiler.Diagnos
 
 func (p *Policy) constant(name string) (any, error) {
 	ev := newEvaluation(context.Background(), constantsDeadline)
-	defer ev.stop()
 	v, err := p.evaluate(p.queryFor(name), ev, nil)
 	if err != nil {
 		return nil, err

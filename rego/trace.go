@@ -66,7 +66,6 @@ func (p *Policy) trace(ctx context.Context, l *Layers, input *ast.Term) ([]Trace
 // members evaluates one of the sets of rule indices.
 func (p *Policy) members(ctx context.Context, l *Layers, name string, input *ast.Term) (map[int]bool, error) {
 	ev := newEvaluation(ctx, l.deadline)
-	defer ev.stop()
 	v, err := p.evaluate(p.queryFor(name), ev, input)
 	out := map[int]bool{}
 	if set, ok := v.(ast.Set); ok && err == nil {
