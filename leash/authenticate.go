@@ -44,6 +44,8 @@ type Agent struct {
 	key    *proof.Verifier
 	engine *rego.Engine
 	layers *rego.Layers
+	// version is the store's when the records were read.
+	version uint64
 	// nonce is that of the request which authenticated this copy.
 	nonce string
 }
@@ -105,6 +107,13 @@ func bodyHashMatches(body []byte, want string) bool {
 // agent returns the prepared agent with an agent_id, anew if its record, its owner or its owner's
 // policies changed since.
 func (s *Service) agent(ctx context.Context, agentID string) (*Agent, error) {
+	version := s.store.Version()
+	cached, ok := s.agents.Load(agentID)
+	if ok {
+		if a := cached.(*Agent); a.version == version && a.engine == s.policies.Engine(a.OwnerID) {
+			return a, nil
+		}
+	}
 	rec, err := store.First[store.Agent](ctx, s.store, store.ByAgentID(agentID), store.ByStatus(store.Active))
 	if errors.Is(err, store.ErrNotFound) {
 		return nil, s.whyNoAgent(ctx, agentID)
@@ -117,10 +126,12 @@ func (s *Service) agent(ctx context.Context, agentID string) (*Agent, error) {
 		return nil, unavailable(err)
 	}
 	engine := s.policies.Engine(rec.OwnerID)
-	if cached, ok := s.agents.Load(agentID); ok {
-		a := cached.(*Agent)
+	if ok {
+		a := *cached.(*Agent)
 		if a.engine == engine && sameAgent(a.Agent, rec) && a.Owner.UpdatedAt.Equal(owner.UpdatedAt) && a.Owner.Status == owner.Status {
-			return a, nil
+			a.version = version
+			s.agents.Store(agentID, &a)
+			return &a, nil
 		}
 	}
 	key, err := proof.ParsePublicKeyB64(rec.PublicKeyB64)
@@ -131,7 +142,7 @@ func (s *Service) agent(ctx context.Context, agentID string) (*Agent, error) {
 	if err != nil {
 		return nil, unavailable(err)
 	}
-	a := &Agent{Agent: rec, Owner: owner, key: verifier, engine: engine}
+	a := &Agent{Agent: rec, Owner: owner, key: verifier, engine: engine, version: version}
 	a.layers = engine.Layers(rego.Subject{
 		AgentID: rec.AgentID, PrincipalID: rec.PrincipalID, Groups: rec.Groups,
 		OwnerID: owner.ID, OwnerType: owner.Type,

@@ -33,9 +33,9 @@ func accounts(a *Agent, b rego.LayerBudget) []store.Budget {
 	return out
 }
 
-// readings tells the policies how their budgets stand before the action.
+// readings tells the policies how their budgets stand before the action, if one of them asks.
 func (s *Service) readings(ctx context.Context, a *Agent, now time.Time) ([]rego.BudgetReading, error) {
-	if len(a.layers.Budgets()) == 0 {
+	if !a.layers.ReadBudgets() {
 		return nil, nil
 	}
 	var all []store.Budget

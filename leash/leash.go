@@ -22,6 +22,8 @@ import (
 type Store interface {
 	store.Reader
 
+	// Version changes whenever a record does.
+	Version() uint64
 	// Update runs fn as one serialisable transaction. fn may run more than once.
 	Update(ctx context.Context, fn func(tx store.Tx) error) error
 	// Record writes a decision to the log and charges its budgets, all or nothing; see store/file.

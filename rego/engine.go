@@ -124,7 +124,9 @@ type Layers struct {
 	guardrails []*Policy
 	layers     []*Policy
 	budgets    []LayerBudget
-	deadline   time.Duration
+	// readBudgets: one of the policies looks at how they stand.
+	readBudgets bool
+	deadline    time.Duration
 }
 
 // LayerBudget is a budget of one of the layers.
@@ -156,6 +158,7 @@ func (e *Engine) Layers(s Subject) *Layers {
 		} else {
 			l.layers = append(l.layers, p.Policy)
 		}
+		l.readBudgets = l.readBudgets || p.readsBudgets
 		for _, b := range p.Budgets {
 			l.budgets = append(l.budgets, LayerBudget{p.ID, b})
 		}
@@ -181,6 +184,9 @@ func (l *Layers) Empty() bool { return len(l.layers)+len(l.guardrails) == 0 }
 
 // Policies returns the guardrails and then the layers, in order.
 func (l *Layers) Policies() []*Policy { return slices.Concat(l.guardrails, l.layers) }
+
+// ReadBudgets says that one of the policies looks at how budgets stand.
+func (l *Layers) ReadBudgets() bool { return l.readBudgets }
 
 // Budgets returns the budgets of all layers and guardrails, in order. The caller must not change them.
 func (l *Layers) Budgets() []LayerBudget { return l.budgets }

@@ -35,6 +35,10 @@ func (s *Store) Get(ctx context.Context, kind store.Kind, key string) (store.Rec
 	return nil, store.ErrNotFound
 }
 
+// Version changes whenever a record does. What was read after it was asked holds for as long as it
+// stays the same.
+func (s *Store) Version() uint64 { return s.records.version.Load() }
+
 // Find yields the records of a kind that hold all the terms, by key.
 func (s *Store) Find(ctx context.Context, kind store.Kind, terms ...string) iter.Seq2[store.Record, error] {
 	return s.find(ctx, kind, nil, terms)
