@@ -23,8 +23,8 @@ const (
 	maxNonce   = 128
 	maxAgentID = 128
 
-	// maxKeyTables bounds the tables of agents' keys: 9 MiB in all.
-	maxKeyTables = 64
+	// maxKeyTables bounds the tables of agents' keys: 2.5 MiB in all.
+	maxKeyTables = 256
 )
 
 // Request is a signed HTTP request of an agent.

@@ -15,7 +15,7 @@ func (s *Server) agentRoutes() []route {
 			doc: doc + " The same settlement again changes nothing.", endpoint: takes(s.settle(kind), required...)}
 	}
 	return []route{
-		{method: "POST", path: "/v1/authorize", summary: "Ask for a decision", redeems: true,
+		{method: "POST", path: "/v1/authorize", summary: "Ask for a decision", redeems: true, untimed: true,
 			doc: "DENY and REQUIRE_… are answers with status 200. An ALLOW carries a proof token and is in the log before it is answered. " +
 				"Asked again with the same action_id and the same action, the answer is the same and nothing is charged twice. " +
 				"approval_token redeems an approval: the action must be exactly the one that was approved. context is another name for payload.",
@@ -24,7 +24,7 @@ func (s *Server) agentRoutes() []route {
 		{method: "POST", path: "/v1/agent/approval-requests", summary: "Ask the owner to approve a decision",
 			doc:      "Only for this agent's own stored decision that requires approval, step-up or deposit, with the same action; otherwise 409. Asked twice, it is the same request.",
 			endpoint: takes(s.requestApproval, "decision_id", "action")},
-		{method: "GET", path: "/v1/agent/approval-requests/:id", summary: "How an approval request stands", held: true,
+		{method: "GET", path: "/v1/agent/approval-requests/:id", summary: "How an approval request stands", untimed: true,
 			doc:      "Once it is APPROVED, the answer carries the approval token.",
 			query:    []param{{"wait", "string", "hold the answer until the request is resolved, at most this long, such as 30s; 60s at most"}},
 			endpoint: gives(s.agentApproval)},

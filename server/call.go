@@ -58,7 +58,7 @@ func (p plane) serve(r *route, c echo.Context) error {
 			return err
 		}
 	}
-	if !r.held {
+	if !r.untimed {
 		var cancel context.CancelFunc
 		call.ctx, cancel = context.WithTimeout(call.ctx, p.cfg.Limits.Deadline)
 		defer cancel()

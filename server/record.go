@@ -14,7 +14,7 @@ func (s *Server) recordRoutes() []route {
 		{method: "GET", path: "/v1/owner/waiting", summary: "How much waits for the owner", endpoint: gives(s.awaiting)},
 		{method: "GET", path: "/v1/owner/budgets", summary: "How the budgets stand, a line for each budget and subject", endpoint: gives(s.budgets)},
 		{method: "GET", path: "/v1/owner/deliveries", summary: "Webhook calls that wait or have failed", endpoint: gives(s.deliveries)},
-		{method: "GET", path: "/v1/owner/events/stream", summary: "The owner's log entries as they come", held: true,
+		{method: "GET", path: "/v1/owner/events/stream", summary: "The owner's log entries as they come", untimed: true,
 			doc: "Server-sent events: id is the entry's seq, event its event_type, data the entry. With the header Last-Event-ID the stream goes on after that entry; " +
 				"without, it begins now. A comment comes as a sign of life. The stream ends with the session.",
 			query:    []param{{"after", "integer", "as Last-Event-ID, for clients that cannot set headers"}},

@@ -32,7 +32,7 @@ type route struct {
 	doc          string // what the types do not say
 	query        []param
 	limit        int64 // bytes of a body; 0 is bodyLimit
-	held         bool  // the answer may be held open, so that no deadline applies
+	untimed      bool  // no deadline applies: the answer may be held open, or all it waits for is bounded
 	redeems      bool  // the body is an action request
 	endpoint
 }

@@ -50,9 +50,9 @@ var bodies = sync.Pool{New: func() any { b := make([]byte, 0, 4<<10); return &b 
 
 // readBody reads a whole body of at most limit bytes into buf.
 func readBody(r *http.Request, buf []byte, limit int64) ([]byte, error) {
-	tooLarge := fail(bodyTooLarge, fmt.Sprintf("the body is larger than %d KiB", limit>>10))
+	tooLarge := func() error { return fail(bodyTooLarge, fmt.Sprintf("the body is larger than %d KiB", limit>>10)) }
 	if r.ContentLength > limit {
-		return buf, tooLarge
+		return buf, tooLarge()
 	}
 	if r.ContentLength == 0 || r.Body == nil {
 		return buf, nil
@@ -65,7 +65,7 @@ func readBody(r *http.Request, buf []byte, limit int64) ([]byte, error) {
 		buf = buf[:len(buf)+n]
 		switch {
 		case int64(len(buf)) > limit:
-			return buf, tooLarge
+			return buf, tooLarge()
 		case err == io.EOF:
 			return buf, nil
 		case err != nil:
