@@ -116,12 +116,16 @@ const tokenHeader = "v4.public."
 // signToken makes a PASETO v4.public token of a payload that is known to be JSON. (go-paseto would
 // decode it into a map and encode that again, which takes as long as signing; Verify does use it.)
 func signToken(key ed25519.PrivateKey, payload, footer []byte) string {
-	message := binary.LittleEndian.AppendUint64(make([]byte, 0, len(payload)+len(footer)+64), 4)
-	for _, part := range [...][]byte{[]byte(tokenHeader), payload, footer, nil} { // nil: no implicit assertion
+	message := binary.LittleEndian.AppendUint64(make([]byte, 0, len(payload)+len(footer)+128), 4)
+	at := 0
+	for i, part := range [...][]byte{[]byte(tokenHeader), payload, footer, nil} { // nil: no implicit assertion
 		message = binary.LittleEndian.AppendUint64(message, uint64(len(part)))
+		if i == 1 {
+			at = len(message)
+		}
 		message = append(message, part...)
 	}
-	signed := append(payload, ed25519.Sign(key, message)...)
+	signed := append(message[at:at+len(payload)], ed25519.Sign(key, message)...) // over the footer
 	encoding := base64.RawURLEncoding
 	token := make([]byte, 0, len(tokenHeader)+encoding.EncodedLen(len(signed))+1+encoding.EncodedLen(len(footer)))
 	token = encoding.AppendEncode(append(token, tokenHeader...), signed)
