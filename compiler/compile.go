@@ -12,7 +12,7 @@ import (
 
 // Package is the package path of a policy's module: data.openleash.policy["<id>"].
 func Package(id string) ast.Ref {
-	return ast.Ref{ast.DefaultRootDocument, ast.StringTerm("openleash"), ast.StringTerm("policy"), ast.StringTerm(id)}
+	return ast.Ref{ast.NewTerm(ast.DefaultRootDocument.Value), ast.StringTerm("openleash"), ast.StringTerm("policy"), ast.StringTerm(id)}
 }
 
 // Compile builds the OPA module of a policy:

@@ -51,9 +51,9 @@ type Policy struct {
 	Default compiler.Default // empty for a guardrail
 	Budgets []compiler.Budget
 
-	sum      [sha256.Size]byte
-	compiler *ast.Compiler
-	query    ast.Body // for match of a YAML policy, decision of a raw one
+	sum   [sha256.Size]byte
+	query ast.Body // for match of a YAML policy, decision of a raw one
+	ready readiness
 	// readsBudgets: the module looks at input.budgets.
 	readsBudgets bool
 	watch        bool         // nobody can say how long an evaluation takes
@@ -90,7 +90,6 @@ func compileFile(f File) (*Policy, compiler.Diagnostics) {
 	if err := p.prepare(module, "match"); err != nil {
 		return nil, append(ds, diagnostics(f.Path, err)...)
 	}
-	p.forget()
 	return p, ds
 }
 
@@ -102,27 +101,34 @@ func (p *Policy) Module() (*ast.Module, error) {
 	return compiler.Compile(p.YAML)
 }
 
-// forget drops what OPA's compiler knows and evaluation does not ask for: types are wanted only where
-// functions are mocked, which YAML cannot say.
-func (p *Policy) forget() {
-	p.compiler.TypeEnv, p.compiler.Graph, p.compiler.ModuleTree = nil, nil, nil
-}
-
 // prepare compiles the module, for one of its documents to be asked for.
 func (p *Policy) prepare(m *ast.Module, document string) error {
 	p.sum = sha256.Sum256(p.Text)
-	c := ast.NewCompiler().WithCapabilities(capabilities()).SetErrorLimit(100)
-	if c.Compile(map[string]*ast.Module{p.File: m}); c.Failed() {
-		return c.Errors
+	c, err := p.compile(m)
+	if err != nil {
+		return err
 	}
-	if p.Raw {
-		bound(c)
-	}
-	p.compiler = c
+	p.ready.compiler.Store(c)
 	p.watch, p.stuck = p.Raw || calls(m, ast.RegexMatch), new(atomic.Bool)
 	p.readsBudgets = readsBudgets(m)
 	p.query = p.queryFor(document)
 	return nil
+}
+
+// compile has OPA compile the module.
+func (p *Policy) compile(m *ast.Module) (*ast.Compiler, error) {
+	c := ast.NewCompiler().WithCapabilities(capabilities()).SetErrorLimit(100)
+	if c.Compile(map[string]*ast.Module{p.File: m}); c.Failed() {
+		return nil, c.Errors
+	}
+	if p.Raw {
+		bound(c)
+		return c, nil
+	}
+	// Evaluation does not ask for them: types are wanted only where functions are mocked, which YAML
+	// cannot say.
+	c.TypeEnv, c.Graph, c.ModuleTree = nil, nil, nil
+	return c, nil
 }
 
 // queryFor asks for one document of the policy. It is simple enough to need no compiler.
@@ -178,8 +184,12 @@ func (p *Policy) run(q ast.Body, ev *evaluation, input *ast.Term) (out ast.Value
 			out, err = nil, fmt.Errorf("evaluation panicked: %v", fault)
 		}
 	}()
+	c, err := p.compiler()
+	if err != nil {
+		return nil, err
+	}
 	data := noData()
-	query := topdown.NewQuery(q).WithCompiler(p.compiler).WithInput(input).
+	query := topdown.NewQuery(q).WithCompiler(c).WithInput(input).
 		WithStore(data.store).WithTransaction(data.txn).WithCancel(ev).WithStrictBuiltinErrors(true).
 		WithBuiltins(bounded()).WithMetrics(metrics.NoOp())
 	if ev.tracer != nil {

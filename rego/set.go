@@ -18,6 +18,7 @@ import (
 type Set struct {
 	options Options
 	empty   *Engine
+	ready   *readyPool
 	engines sync.Map // owner → *atomic.Pointer[Engine]
 
 	mu       sync.Mutex
@@ -34,7 +35,7 @@ type compiledFile struct {
 
 // NewSet returns a set without policies.
 func NewSet(o Options) *Set {
-	return &Set{options: o, empty: newEngine(nil, o), compiled: map[string]compiledFile{}, owners: map[string]string{}}
+	return &Set{options: o, empty: newEngine(nil, o), ready: &readyPool{limit: maxReady}, compiled: map[string]compiledFile{}, owners: map[string]string{}}
 }
 
 // Engine returns an owner's engine; one without policies if it has none.
@@ -143,6 +144,9 @@ func (s *Set) compile(f File) compiledFile {
 		return c
 	}
 	policy, ds := compileFile(f)
+	if policy != nil {
+		s.ready.keep(policy)
+	}
 	return compiledFile{sum, policy, ds}
 }
 
