@@ -10,7 +10,6 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
-	"runtime/debug"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -41,15 +40,8 @@ func addSettings(c *cobra.Command, all *pflag.FlagSet) {
 	})
 }
 
-// gcPercent trades memory for speed: what lives is little and what a request leaves behind is much, so
-// collecting a third as often saves a tenth of the CPU. GOGC overrides it.
-const gcPercent = 300
-
 // serve runs the server until ctx ends.
 func (a *app) serve(ctx context.Context) (err error) {
-	if os.Getenv("GOGC") == "" {
-		debug.SetGCPercent(gcPercent)
-	}
 	var config net.ListenConfig
 	public, err := config.Listen(ctx, "tcp", a.settings.addr)
 	if err != nil {
@@ -72,6 +64,7 @@ func (a *app) serve(ctx context.Context) (err error) {
 	}
 	all, ctx := errgroup.WithContext(ctx)
 	all.Go(func() error { return n.run(ctx, public, socket) })
+	all.Go(func() error { return tuneCollector(ctx) })
 	if a.settings.metricsAddr != "" {
 		all.Go(func() error { return serveMetrics(ctx, a.settings.metricsAddr, n.server.Admin()) })
 	}
