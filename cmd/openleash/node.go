@@ -19,6 +19,7 @@ type node struct {
 	service *leash.Service
 	server  *server.Server
 	watch   *logWatch
+	commits *commits
 	log     *slog.Logger
 }
 
@@ -34,8 +35,8 @@ func (a *app) open(ctx context.Context, serves bool) (*node, error) {
 	if err != nil {
 		return nil, err
 	}
-	n := &node{log: log, watch: &logWatch{dir: s.data}}
-	n.store, err = file.Open(ctx, s.data, file.Options{Clock: a.clock, Log: log, Redact: s.redact})
+	n := &node{log: log, watch: &logWatch{dir: s.data}, commits: newCommits()}
+	n.store, err = file.Open(ctx, s.data, file.Options{Clock: a.clock, Log: log, Redact: s.redact, Committed: n.commits.observe})
 	if err != nil {
 		return nil, locked(err)
 	}
@@ -71,7 +72,7 @@ func (n *node) wire(ctx context.Context, a *app, withGUI bool) (err error) {
 	cfg := server.Config{
 		Service: n.service, Log: n.log, Clock: a.clock, PublicURL: s.url(), Hosts: s.hosts, TrustedProxies: proxies,
 		AdminToken: s.adminToken, Settings: a.inForce, Version: version(),
-		TLS: server.TLS{CertFile: s.tlsCert, KeyFile: s.tlsKey},
+		Collectors: n.commits.collectors(), TLS: server.TLS{CertFile: s.tlsCert, KeyFile: s.tlsKey},
 	}
 	if withGUI {
 		cfg.Gui = portal(a, n)

@@ -24,6 +24,8 @@ type auditLog struct {
 	hasher hasher
 
 	segmentSize int64
+	clock       func() time.Time
+	committed   func(entries int, took time.Duration, err error) // may be nil
 	openSegment func(path string, number int, first uint64) (*segment, error)
 
 	mu       sync.Mutex // guards what follows; never held over a write
@@ -172,7 +174,7 @@ func (l *auditLog) run() {
 		}
 		for l.gather() {
 			b := l.take()
-			if err := l.write(b); err != nil {
+			if err := l.commit(b); err != nil {
 				l.fail(b, err)
 			} else {
 				l.publish(b)
@@ -272,6 +274,17 @@ func (l *auditLog) fail(b *batch, err error) {
 	b.err, behind.err = err, err
 	close(b.done)
 	close(behind.done)
+}
+
+// commit writes a batch, and tells of it.
+func (l *auditLog) commit(b *batch) error {
+	if l.committed == nil {
+		return l.write(b)
+	}
+	entries, began := len(b.items), l.clock()
+	err := l.write(b)
+	l.committed(entries, l.clock().Sub(began), err)
+	return err
 }
 
 // write puts a batch on disk. If it fails, nothing of the batch is there.

@@ -26,7 +26,7 @@ type recovered struct {
 func (s *Store) openLog(ctx context.Context) (*recovered, error) {
 	l := &auditLog{
 		dir: s.dir, disk: s.disk, random: s.opts.Random, redact: s.opts.Redact, segmentSize: s.opts.SegmentSize,
-		openSegment: s.openSegment, ledger: store.NewLedger(),
+		openSegment: s.openSegment, clock: s.opts.Clock, committed: s.opts.Committed, ledger: store.NewLedger(),
 		wanted: 1, delay: commitDelay, timer: time.NewTimer(0),
 		wake: make(chan struct{}, 1), asks: make(chan func()), stopped: make(chan struct{}),
 	}

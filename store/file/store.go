@@ -39,6 +39,9 @@ type Options struct {
 	CheckpointEvery int
 	// CheckpointInterval is the time after which one is signed if there are new entries: 10 min.
 	CheckpointInterval time.Duration
+	// Committed, if there is one, is told of each write of the log: its entries, and what it took with
+	// the fsync. It must return at once.
+	Committed func(entries int, took time.Duration, err error)
 	// Nonces bounds how many nonces are remembered: 8 Mi, which is 600 s of 14,000 requests a second.
 	Nonces int
 
