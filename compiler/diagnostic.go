@@ -95,13 +95,19 @@ func (ds Diagnostics) Err() error {
 
 // Render prints each diagnostic with the line that it is about. source returns a file's text, or nil.
 func (ds Diagnostics) Render(w io.Writer, source func(file string) []byte) {
-	for _, d := range ds {
+	var rest []byte // of the file, from the line of the diagnostic before: they are sorted
+	var before Position
+	for i, d := range ds {
 		label := ""
 		if d.Severity == Warning {
 			label = "warning: "
 		}
 		fmt.Fprintf(w, "%s%s\n", label, d)
-		if line, ok := lineOf(source(d.Pos.File), d.Pos.Line); ok {
+		if i == 0 || d.Pos.File != before.File || d.Pos.Line < before.Line {
+			rest, before = source(d.Pos.File), Position{File: d.Pos.File, Line: 1}
+		}
+		rest, before.Line = skip(rest, d.Pos.Line-before.Line), max(d.Pos.Line, 1)
+		if line, ok := firstLine(rest); ok {
 			gutter := fmt.Sprintf("%5d | ", d.Pos.Line)
 			fmt.Fprintf(w, "%s%s\n%s%s^\n", gutter, line, strings.Repeat(" ", len(gutter)), indent(line, d.Pos.Column))
 		}
@@ -111,14 +117,20 @@ func (ds Diagnostics) Render(w io.Writer, source func(file string) []byte) {
 // maxSnippet bounds a printed line, in characters.
 const maxSnippet = 160
 
-func lineOf(src []byte, n int) (string, bool) {
-	for i := 1; i < n; i++ {
+// skip returns what comes after n lines; nil if there are fewer.
+func skip(src []byte, n int) []byte {
+	for ; n > 0; n-- {
 		_, rest, ok := bytes.Cut(src, []byte("\n"))
 		if !ok {
-			return "", false
+			return nil
 		}
 		src = rest
 	}
+	return src
+}
+
+// firstLine returns the first line of a text as it may be printed, cut to maxSnippet; none of an empty text.
+func firstLine(src []byte) (string, bool) {
 	line, _, _ := bytes.Cut(src, []byte("\n"))
 	runes := []rune(string(bytes.TrimRight(line[:min(len(line), 4*maxSnippet)], "\r")))
 	return strings.Map(printable, string(runes[:min(len(runes), maxSnippet)])), len(src) > 0

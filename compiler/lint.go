@@ -1,8 +1,8 @@
 package compiler
 
 import (
+	"crypto/sha256"
 	"fmt"
-	"reflect"
 	"slices"
 )
 
@@ -12,15 +12,14 @@ func lint(p *Policy) Diagnostics {
 	warn := func(at Position, code, format string, args ...any) {
 		ds = append(ds, Diagnostic{Code: code, Severity: Warning, Pos: at, Message: fmt.Sprintf(format, args...)})
 	}
-	seen := map[string][]*Rule{} // by action pattern
+	seen := earlier{}
 	for i := range p.Rules {
 		rule := &p.Rules[i]
-		if before := shadow(seen, rule); before != nil {
+		conditions := conditionsOf(rule)
+		if before := seen.shadow(rule, conditions); before != nil {
 			warn(rule.Pos, "unreachable_rule", "the rule %s can never match: the rule %s, before it, matches whenever this one would", rule.ID, before.ID)
 		}
-		for _, a := range rule.Actions {
-			seen[a] = append(seen[a], rule)
-		}
+		seen.add(rule, conditions)
 		if at, ok := amountWithoutCurrency(rule); ok {
 			warn(at, "amount_without_currency", "the limit holds in every currency alike; add a currency to the rule %s", rule.ID)
 		}
@@ -31,20 +30,46 @@ func lint(p *Policy) Diagnostics {
 	return ds
 }
 
-// maxShadows bounds how many earlier rules of one pattern are compared, so that linting stays linear.
+// maxShadows bounds how many earlier rules one is compared with, so that linting stays linear.
 const maxShadows = 16
+
+// earlier are the rules that were seen, by an action pattern and what else they ask for ("" for nothing).
+type earlier map[earlierKey][]*patterned
+
+type earlierKey struct{ pattern, conditions string }
+
+// patterned is a rule with its action patterns.
+type patterned struct {
+	*Rule
+	patterns map[string]bool
+}
+
+func (seen earlier) add(rule *Rule, conditions string) {
+	p := &patterned{rule, map[string]bool{}}
+	for _, a := range rule.Actions {
+		p.patterns[a] = true
+		key := earlierKey{a, conditions}
+		seen[key] = append(seen[key], p)
+	}
+}
 
 // shadow finds an earlier rule that matches whenever rule would: its patterns cover all of this one's,
 // and it has no conditions, or the same.
-func shadow(seen map[string][]*Rule, rule *Rule) *Rule {
+func (seen earlier) shadow(rule *Rule, conditions string) *Rule {
 	if len(rule.Actions) == 0 {
 		return nil
 	}
+	left := maxShadows
 	for _, pattern := range wider(rule.Actions[0]) {
-		earlier := seen[pattern]
-		for _, before := range earlier[:min(len(earlier), maxShadows)] {
-			if covers(before, rule) && weaker(before, rule) {
-				return before
+		for _, c := range []string{"", conditions} {
+			for _, before := range seen[earlierKey{pattern, c}] {
+				if left--; left < 0 {
+					return nil
+				}
+				// A rule that denies also matches what is unknown, so it covers one that allows; not the other way round.
+				if (c == "" || before.Effect == Deny || rule.Effect == Allow) && before.covers(rule) {
+					return before.Rule
+				}
 			}
 		}
 	}
@@ -64,26 +89,25 @@ func wider(pattern string) []string {
 	return ActionPatterns(name)
 }
 
-func covers(before, rule *Rule) bool {
+func (p *patterned) covers(rule *Rule) bool {
 	for _, pattern := range rule.Actions {
-		if !slices.ContainsFunc(wider(pattern), func(w string) bool { return slices.Contains(before.Actions, w) }) {
+		if !slices.ContainsFunc(wider(pattern), func(w string) bool { return p.patterns[w] }) {
 			return false
 		}
 	}
 	return true
 }
 
-// weaker says that before asks for nothing that rule does not ask for too. A rule that denies also
-// matches what is unknown, so it covers one that allows; not the other way round.
-func weaker(before, rule *Rule) bool {
-	if before.When == nil && before.Constraints == nil {
-		return true
+// conditionsOf is a text that is the same for rules that ask for the same; empty for nothing.
+func conditionsOf(rule *Rule) string {
+	if rule.When == nil && rule.Constraints == nil {
+		return ""
 	}
-	same := reflect.DeepEqual(unplaced(before.When), unplaced(rule.When)) && reflect.DeepEqual(unplaced(before.Constraints), unplaced(rule.Constraints))
-	return same && (before.Effect == Deny || rule.Effect == Allow)
+	sum := sha256.Sum256(fmt.Appendf(nil, "%#v %#v", unplaced(rule.When), unplaced(rule.Constraints)))
+	return string(sum[:])
 }
 
-// unplaced is an expression without positions, for comparing.
+// unplaced is an expression without positions, and with values that print differently if they differ.
 func unplaced(e Expr) Expr {
 	each := func(exprs []Expr) []Expr {
 		out := make([]Expr, len(exprs))
@@ -101,8 +125,8 @@ func unplaced(e Expr) Expr {
 		return Not{Expr: unplaced(e.Expr)}
 	case Match:
 		e.Pos, e.Values = Position{}, slices.Clone(e.Values)
-		for i := range e.Values {
-			e.Values[i].Pos = Position{}
+		for i, v := range e.Values {
+			e.Values[i] = Literal{Value: v.kind() + " " + fmt.Sprint(v.Value)} // the text 5 is not the number
 		}
 		return e
 	case AmountBound:

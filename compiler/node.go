@@ -131,7 +131,7 @@ func (r *reader) yamlError(src []byte, err error) {
 			n.Line = line + known.further
 		}
 	}
-	if line, ok := lineOf(src, n.Line); ok {
+	if line, ok := firstLine(skip(src, n.Line-1)); ok {
 		n.Column += len(line) - len(strings.TrimLeft(line, " "))
 	}
 	r.errorf(n, "invalid_yaml", "%s", msg)
