@@ -1,13 +1,10 @@
 package compiler
 
 import (
-	"bytes"
-	"fmt"
 	"slices"
 	"strings"
 
 	"github.com/open-policy-agent/opa/v1/ast"
-	"github.com/open-policy-agent/opa/v1/format"
 )
 
 // Package is the package path of a policy's module: data.openleash.policy["<id>"].
@@ -52,32 +49,6 @@ func CompileTrace(p *Policy) (*ast.Module, error) {
 	return e.module(), nil
 }
 
-// Format prints a module as Rego. Lists of outcomes and budgets take a line for each of their elements.
-func Format(m *ast.Module) ([]byte, error) {
-	text, err := format.AstWithOpts(m, format.Opts{RegoVersion: ast.RegoV1, IgnoreLocations: true})
-	if err != nil {
-		return nil, err
-	}
-	for _, r := range m.Rules {
-		if r.Head.Value == nil || !r.Head.Assign {
-			continue
-		}
-		if list, ok := r.Head.Value.Value.(*ast.Array); ok && list.Len() > 0 {
-			define := fmt.Sprintf("\n%s := ", r.Head.Name)
-			text = bytes.Replace(text, []byte(define+list.String()+"\n"), []byte(define+onLines(list)+"\n"), 1)
-		}
-	}
-	return text, nil
-}
-
-func onLines(list *ast.Array) string {
-	var b strings.Builder
-	b.WriteString("[\n")
-	list.Foreach(func(t *ast.Term) { fmt.Fprintf(&b, "\t%s,\n", t) })
-	b.WriteByte(']')
-	return b.String()
-}
-
 // emitter builds one module. New nodes get the position at.
 type emitter struct {
 	policy  *Policy
@@ -109,7 +80,7 @@ func (e *emitter) module() *ast.Module {
 // rule adds "name contains i if { action; body }", once for each action pattern, so that OPA's index
 // finds the rules of an action without looking at the others.
 func (e *emitter) rule(name string, i int, rule Rule, body []*ast.Expr) {
-	if len(rule.Actions) > 1 && len(body) > 1 {
+	if len(rule.Actions) > 1 && !isReference(body) { // said once: it may hold lists of thousands
 		body = []*ast.Expr{e.helper("holds", rule.Pos, [][]*ast.Expr{body})}
 	}
 	for _, pattern := range rule.Actions {
@@ -123,6 +94,28 @@ func (e *emitter) rule(name string, i int, rule Rule, body []*ast.Expr) {
 		}
 		e.member(name, i, rule, exprs)
 	}
+}
+
+// isReference says that a body is nothing, or the name of one helper rule.
+func isReference(body []*ast.Expr) bool {
+	if len(body) != 1 {
+		return len(body) == 0
+	}
+	term, ok := body[0].Terms.(*ast.Term)
+	if !ok {
+		return false
+	}
+	_, ok = term.Value.(ast.Var)
+	return ok
+}
+
+// short says that a body is nothing, or a helper rule.
+func short(body []*ast.Expr) bool {
+	if len(body) != 1 {
+		return len(body) == 0
+	}
+	_, ok := body[0].Terms.(*ast.Term)
+	return ok
 }
 
 // member adds "name contains i if { body }".

@@ -7,6 +7,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/open-policy-agent/opa/v1/ast"
+
 	"github.com/openleash/openleash-go/compiler"
 )
 
@@ -65,4 +67,31 @@ func TestCost(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestModuleGrowsWithItsText: a rule with many actions says its conditions once, whatever its effect.
+func TestModuleGrowsWithItsText(t *testing.T) {
+	for _, condition := range []string{"in", "nin"} {
+		for _, effect := range []string{"allow", "deny", "require_approval"} {
+			src := fmt.Sprintf("rules: [{effect: %s, action: [%s], conditions: [{field: context.x, operator: %s, value: [%s]}]}]",
+				effect, numbers("a%d", compiler.MaxActions), condition, numbers("v%d", 1000))
+			m, err := compiler.Compile(parse(t, src))
+			if err != nil {
+				t.Fatal(err)
+			}
+			terms := 0
+			ast.WalkTerms(m, func(*ast.Term) bool { terms++; return false })
+			if terms > len(src) {
+				t.Errorf("%s, %s: %d bytes become %d terms", effect, condition, len(src), terms)
+			}
+		}
+	}
+}
+
+func numbers(format string, n int) string {
+	items := make([]string, n)
+	for i := range items {
+		items[i] = fmt.Sprintf(format, i)
+	}
+	return strings.Join(items, ", ")
 }
