@@ -213,13 +213,9 @@ func (e *emitter) amount(a AmountBound, negated bool) [][]*ast.Expr {
 // domains: certain where at least one field is given and all that are given fit; certainly not where
 // one that is given does not fit.
 func (e *emitter) domains(d Domains, negated bool) [][]*ast.Expr {
-	listed := e.listed(d)
-	fit := func(p Path, fits bool) []*ast.Expr {
-		ref := e.field(p)
-		hit := e.function(listed, ref)
-		hit.Negated = fits == d.Blocked
-		return []*ast.Expr{e.function(e.isDomain(), ref), hit}
-	}
+	listed := d.Blocked == negated // what the hosts that count are
+	fits := e.hosts(d, listed)
+	fit := func(p Path) *ast.Expr { return e.function(fits, e.field(p)) }
 	missing := func(p Path) *ast.Expr {
 		x := e.given(p)
 		x.Negated = true
@@ -227,29 +223,39 @@ func (e *emitter) domains(d Domains, negated bool) [][]*ast.Expr {
 	}
 	a, b := d.Paths[0], d.Paths[1]
 	if negated {
-		return [][]*ast.Expr{fit(a, false), fit(b, false)}
+		return [][]*ast.Expr{{fit(a)}, {fit(b)}}
 	}
-	return [][]*ast.Expr{
-		append(fit(a, true), fit(b, true)...),
-		append(fit(a, true), missing(b)),
-		append(fit(b, true), missing(a)),
-	}
+	return [][]*ast.Expr{{fit(a), fit(b)}, {fit(a), missing(b)}, {fit(b), missing(a)}}
 }
 
-// listed adds a function that says whether a host is in a list of domains.
-func (e *emitter) listed(d Domains) ast.Var {
-	name := e.name("listed")
-	lower := e.termCall(ast.Lower, e.variable("host"))
+// hosts adds a function that holds for the hosts that are in a list of domains, or for those that are not.
+func (e *emitter) hosts(d Domains, listed bool) ast.Var {
+	host := e.variable("host")
+	isDomain := e.function(e.isDomain(), host)
+	lower := e.termCall(ast.Lower, host)
+	var in []*ast.Expr
 	if len(d.Exact) > 0 {
-		e.defineFunction(name, e.call(ast.Member, lower, e.set(texts(d.Exact)...)))
+		in = append(in, e.call(ast.Member, lower, e.set(texts(d.Exact)...)))
 	}
 	if len(d.Suffixes) > 0 {
 		suffixes := make([]*ast.Term, len(d.Suffixes))
 		for i, s := range d.Suffixes {
 			suffixes[i] = e.text(s)
 		}
-		e.defineFunction(name, e.call(ast.AnySuffixMatch, lower, e.term(ast.NewArray(suffixes...))))
+		in = append(in, e.call(ast.AnySuffixMatch, lower, e.term(ast.NewArray(suffixes...))))
 	}
+	if listed {
+		name := e.name("listed")
+		for _, x := range in {
+			e.defineFunction(name, isDomain.Copy(), x)
+		}
+		return name
+	}
+	name := e.name("unlisted")
+	for _, x := range in {
+		x.Negated = true
+	}
+	e.defineFunction(name, append([]*ast.Expr{isDomain}, in...)...)
 	return name
 }
 
