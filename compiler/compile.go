@@ -109,15 +109,6 @@ func isReference(body []*ast.Expr) bool {
 	return ok
 }
 
-// short says that a body is nothing, or a helper rule.
-func short(body []*ast.Expr) bool {
-	if len(body) != 1 {
-		return len(body) == 0
-	}
-	_, ok := body[0].Terms.(*ast.Term)
-	return ok
-}
-
 // member adds "name contains i if { body }".
 func (e *emitter) member(name string, i int, rule Rule, body []*ast.Expr) {
 	e.at = rule.Pos

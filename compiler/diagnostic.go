@@ -109,7 +109,10 @@ func (ds Diagnostics) Render(w io.Writer, source func(file string) []byte) {
 		rest, before.Line = skip(rest, d.Pos.Line-before.Line), max(d.Pos.Line, 1)
 		if line, ok := firstLine(rest); ok {
 			gutter := fmt.Sprintf("%5d | ", d.Pos.Line)
-			fmt.Fprintf(w, "%s%s\n%s%s^\n", gutter, line, strings.Repeat(" ", len(gutter)), indent(line, d.Pos.Column))
+			fmt.Fprintf(w, "%s%s\n", gutter, line)
+			if left := max(d.Pos.Column-1, 0); left <= utf8.RuneCountInString(line) { // what a long line is cut to may not hold the place
+				fmt.Fprintf(w, "%s^\n", strings.Repeat(" ", len(gutter)+left))
+			}
 		}
 	}
 }
@@ -142,8 +145,4 @@ func printable(r rune) rune {
 		return ' '
 	}
 	return r
-}
-
-func indent(line string, column int) string {
-	return strings.Repeat(" ", min(max(column-1, 0), utf8.RuneCountInString(line)))
 }

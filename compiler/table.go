@@ -169,12 +169,14 @@ func (r *reader) tableBudgets(n *yaml.Node, keys ...string) []TableBudget {
 		return nil
 	}
 	var out []TableBudget
+	ids := map[string]bool{}
 	for i := 0; i+1 < len(n.Content); i += 2 {
 		key := n.Content[i]
 		b := TableBudget{ID: r.form(key, "id", idForm, "1 to 64 letters, digits, _ and -"), Pos: r.at(key)}
-		if slices.ContainsFunc(out, func(o TableBudget) bool { return o.ID == b.ID }) {
+		if ids[b.ID] {
 			r.errorf(key, "duplicate_key", "the key %q stands twice", b.ID)
 		}
+		ids[b.ID] = true
 		var fields []field
 		for _, name := range keys {
 			into := map[string]**int64{"spent": &b.Spent, "remaining": &b.Remaining, "limit": &b.Limit}[name]
