@@ -52,6 +52,7 @@ func (r *reader) conditions(n *yaml.Node) []Expr {
 // match reads one comparison. The two spellings differ in the names of their keys, and a field is a
 // path without $.
 func (r *reader) match(n *yaml.Node, noun, pathKey, opKey string) Expr {
+	r.condition(n, conditionParts)
 	m := Match{Pos: r.at(n)}
 	var value *yaml.Node
 	seen, ok := r.mapping(n, noun,
@@ -142,7 +143,10 @@ func (r *reader) operand(n, value *yaml.Node, m *Match) bool {
 	before := len(r.ds)
 	switch m.Op {
 	case In, Nin:
-		r.list(value, "the value of "+string(m.Op), false, func(n *yaml.Node) { r.value(n, m) })
+		r.list(value, "the value of "+string(m.Op), false, func(n *yaml.Node) {
+			r.count(n, valueParts)
+			r.value(n, m)
+		})
 	case Lt, Lte, Gt, Gte:
 		if num, ok := r.number(value, "the value of "+string(m.Op)); ok {
 			m.Values = []Literal{{num, r.at(value)}}
@@ -185,6 +189,7 @@ func (r *reader) constraints(n *yaml.Node) []Expr {
 	var out []Expr
 	amount := func(op Op, noun string) func(n *yaml.Node) {
 		return func(n *yaml.Node) {
+			r.condition(n, conditionParts)
 			if _, ok := r.integer(n, noun, 0, maxSafeInteger); ok {
 				out = append(out, AmountBound{op, json.Number(n.Value), r.at(n)})
 			}
@@ -197,8 +202,10 @@ func (r *reader) constraints(n *yaml.Node) []Expr {
 		field{"amount_max", amount(Lte, "amount_max")},
 		field{"amount_min", amount(Gte, "amount_min")},
 		field{"currency", func(n *yaml.Node) {
+			r.condition(n, conditionParts)
 			m := Match{Path: currencyPath, Op: In, Pos: r.at(n)}
 			r.list(n, "currency", true, func(n *yaml.Node) {
+				r.count(n, valueParts)
 				code := r.form(n, "currency", currencyForm, "three capital letters, such as USD")
 				m.Values = append(m.Values, Literal{code, r.at(n)})
 			})

@@ -3,6 +3,7 @@ package compiler_test
 import (
 	"fmt"
 	"io"
+	"math"
 	"strings"
 	"testing"
 	"time"
@@ -12,61 +13,100 @@ import (
 	"github.com/openleash/openleash-go/compiler"
 )
 
-// upTo repeats what unit makes of 0, 1, 2 … to almost the size that a file may have.
-func upTo(head string, unit func(i int) string, tail string) string {
+// upTo repeats what unit makes of 0, 1, 2 … to almost a size in bytes.
+func upTo(size int, head string, unit func(i int) string, tail string) string {
 	var b strings.Builder
 	b.WriteString(head)
 	for i := 0; ; i++ {
 		next := unit(i)
-		if b.Len()+len(next)+len(tail) > compiler.MaxFile {
+		if b.Len()+len(next)+len(tail) > size {
 			return b.String() + tail
 		}
 		b.WriteString(next)
 	}
 }
 
-// TestCost: nothing that fits into a file takes long to read, to lint or to complain about, whether it
-// is a policy or not.
+// isLinear holds that eight times as much takes about eight times as long, and not 64 times. On a busy
+// machine one of several tries is enough.
+func isLinear(t *testing.T, size int, work func(size int) func()) {
+	t.Helper()
+	fastest := func(work func()) time.Duration {
+		best := time.Duration(math.MaxInt64)
+		for range 3 {
+			begun := time.Now()
+			work()
+			best = min(best, time.Since(begun))
+		}
+		return best
+	}
+	var some, all time.Duration
+	for range 5 {
+		some, all = fastest(work(size/8)), fastest(work(size))
+		if all < 24*max(some, 100*time.Microsecond) {
+			return
+		}
+	}
+	t.Errorf("an eighth takes %v, the whole %v", some, all)
+}
+
+// TestCost: reading, linting and complaining take time in proportion to the file, whether it is a policy
+// or not.
 func TestCost(t *testing.T) {
 	the := func(unit string) func(int) string { return func(int) string { return unit } }
 	each := func(format string) func(int) string { return func(i int) string { return fmt.Sprintf(format, i) } }
 	deep := strings.Repeat("a.", 61)
-	for name, src := range map[string]string{
-		"comments":     upTo("", the("#\n"), ""),
-		"new lines":    upTo("a:", the("\n"), ""),
-		"dashes":       upTo("", the("- "), ""),
-		"questions":    upTo("", the("? "), ""),
-		"documents":    upTo("", the("---\n"), ""),
-		"quotes":       upTo("a: '", the("''"), "'"),
-		"aliases":      upTo("a: &a [x]\nb: [", the("*a,"), "]"),
-		"tags":         upTo("a: ", the("!!str "), ""),
-		"a key twice":  upTo("", the("a: 1\n"), ""),
-		"unknown keys": upTo("", each("k%d: 1\n"), ""),
-		"late errors":  upTo("rules:\n", the("#\n"), strings.Repeat("- {}\n", 500)),
-		"params":       upTo("rules: [{action: a, effect: allow, obligations: [{type: DEPOSIT, params: {", each("k%d: 1, "), "}}]}]"),
-		"deep actions": upTo("rules:\n", func(i int) string {
+	for name, src := range map[string]struct {
+		head string
+		unit func(int) string
+		tail string
+	}{
+		"comments":     {"", the("#\n"), ""},
+		"new lines":    {"a:", the("\n"), ""},
+		"dashes":       {"", the("- "), ""},
+		"questions":    {"", the("? "), ""},
+		"documents":    {"", the("---\n"), ""},
+		"quotes":       {"a: '", the("''"), "'"},
+		"aliases":      {"a: &a [x]\nb: [", the("*a,"), "]"},
+		"tags":         {"a: ", the("!!str "), ""},
+		"a key twice":  {"", the("a: 1\n"), ""},
+		"unknown keys": {"", each("k%d: 1\n"), ""},
+		"late errors":  {"rules:\n", the("#\n"), strings.Repeat("- {}\n", 500)},
+		"agents":       {"rules: []\napplies_to: {agents: [", each("a%d, "), "]}"},
+		"params":       {"rules: [{action: a, effect: allow, obligations: [{type: DEPOSIT, params: {", each("k%d: 1, "), "}}]}]"},
+		"deep actions": {"rules:\n", func(i int) string {
 			var actions strings.Builder
 			for k := range 8 {
 				fmt.Fprintf(&actions, `"%s*",`, deep[:2*(61-(8*i+k)%55)])
 			}
 			return fmt.Sprintf("- {effect: allow, conditions: [{field: context.x, operator: eq, value: %d}], action: [%s]}\n", i, &actions)
-		}, ""),
-		"long conditions": upTo("rules:\n", func(i int) string {
+		}, ""},
+		"same rules": {"rules:\n", the("- {effect: allow, action: a, constraints: {amount_max: 5}}\n"), ""},
+		"long conditions": {"rules:\n", func(i int) string {
 			return fmt.Sprintf("- {effect: allow, action: a, conditions: [{field: context.x, operator: in, value: [%s%d]}]}\n", strings.Repeat("1,", 500), i)
-		}, ""),
+		}, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
-			begun := time.Now()
-			_, ds := compiler.Parse("p.yaml", []byte(src))
-			parsed := time.Since(begun)
-			ds.Render(io.Discard, func(string) []byte { return []byte(src) })
-			took := time.Since(begun)
-			t.Logf("read in %v, %d errors shown in %v", parsed, len(ds), took-parsed)
-			if took > hang {
-				t.Errorf("took %v", took)
-			}
+			isLinear(t, compiler.MaxFile, func(size int) func() {
+				text := upTo(size, src.head, src.unit, src.tail)
+				return func() {
+					_, ds := compiler.Parse("p.yaml", []byte(text))
+					ds.Render(io.Discard, func(string) []byte { return []byte(text) })
+				}
+			})
 		})
 	}
+}
+
+// TestTableCost is TestCost for a table of tests.
+func TestTableCost(t *testing.T) {
+	isLinear(t, 20_000, func(budgets int) func() {
+		src := "policies: [a]\ntests: [{name: a, action: {}, expect: {result: DENY}, budgets: {" + numbers("b%d: {spent: 1}", budgets) + "}}]"
+		return func() {
+			if _, ds := compiler.ParseTable("t.yaml", []byte(src)); ds.Err() != nil {
+				t.Fatal(ds.Err())
+			}
+		}
+	})
 }
 
 // TestModuleGrowsWithItsText: a rule with many actions says its conditions once, whatever its effect.

@@ -17,7 +17,9 @@
 //
 // Unknown and duplicate keys, words that are nearly right (with a suggestion), anchors and aliases,
 // explicit tags, several documents, numbers that canonical JSON would change, and files beyond the
-// limits below. A policy with an error is no policy.
+// limits: MaxFile in bytes, MaxConditions in a rule, MaxParts in all rules, and the others beside them. The
+// costliest policy within them is read, linted, compiled and prepared by OPA in about half a second of one
+// core. A policy with an error is no policy.
 //
 // # Why
 //

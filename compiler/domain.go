@@ -14,7 +14,9 @@ const DomainForm = `^[A-Za-z0-9_]([A-Za-z0-9_-]*[A-Za-z0-9_])?(\.[A-Za-z0-9_]([A
 // relying_party.domain.
 func (r *reader) domains(n *yaml.Node, noun, member string, blocked bool) Expr {
 	d := Domains{Paths: []Path{{"payload", member}, {"relying_party", "domain"}}, Blocked: blocked, Pos: r.at(n)}
+	r.condition(n, domainsParts)
 	r.list(n, noun, true, func(n *yaml.Node) {
+		r.count(n, valueParts)
 		s, ok := r.text(n, noun)
 		if !ok {
 			return

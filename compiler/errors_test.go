@@ -29,9 +29,9 @@ func TestErrors(t *testing.T) {
 
 // TestEveryErrorIsShown holds the golden files to every code that the package has.
 func TestEveryErrorIsShown(t *testing.T) {
-	elsewhere := map[string]bool{ // see TestHostile, TestMetadata and TestTable
+	elsewhere := map[string]bool{ // see TestHostile, TestLimits, TestMetadata and TestTable
 		"file_too_large": true, "invalid_utf8": true, "too_deep": true, "too_many_rules": true, "too_many_budgets": true,
-		"list_too_long": true, "text_too_long": true, "invalid_params": true, "invalid_time": true, "unknown_result": true, "too_many_errors": true,
+		"too_many_parts": true, "too_many_conditions": true, "list_too_long": true, "text_too_long": true, "invalid_params": true, "invalid_time": true, "unknown_result": true, "too_many_errors": true,
 	}
 	shown := read(t, "testdata/errors/*.txtar")
 	code := regexp.MustCompile(`(?:(?:errorf|unknown|warn)\([^"\n]*|word\(n, "[a-z_]+", |Code: )"([a-z_]+)"[,}]`)

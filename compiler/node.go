@@ -17,8 +17,26 @@ import (
 
 // reader walks the nodes of one file and collects what is wrong with them.
 type reader struct {
-	file string
-	ds   Diagnostics
+	file  string
+	ds    Diagnostics
+	parts int // of the policy so far
+	asked int // conditions of the rule so far
+}
+
+// count takes parts from what a policy may have, and says so where they run out.
+func (r *reader) count(n *yaml.Node, parts int) {
+	before := r.parts
+	if r.parts += parts; before <= MaxParts && r.parts > MaxParts {
+		r.errorf(n, "too_many_parts", "a policy has at most %d action patterns, conditions and values; split it", MaxParts)
+	}
+}
+
+// condition counts a condition or constraint of the rule at hand.
+func (r *reader) condition(n *yaml.Node, parts int) {
+	if r.asked++; r.asked == MaxConditions+1 {
+		r.errorf(n, "too_many_conditions", "a rule has at most %d conditions; put values of one field into a list with in, or split the rule", MaxConditions)
+	}
+	r.count(n, parts)
 }
 
 func (r *reader) at(n *yaml.Node) Position { return Position{r.file, max(n.Line, 1), max(n.Column, 1)} }

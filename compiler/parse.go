@@ -125,11 +125,13 @@ func (r *reader) prose(n *yaml.Node, noun string) string {
 func (r *reader) appliesTo(n *yaml.Node, h *Header) {
 	names := func(into *[]string, noun string, form *regexp.Regexp) func(n *yaml.Node) {
 		return func(n *yaml.Node) {
+			named := map[string]bool{}
 			r.list(n, "applies_to."+noun, false, func(n *yaml.Node) {
 				name := r.form(n, noun, form, "letters, digits and . _ - only")
-				if slices.Contains(*into, name) {
+				if named[name] {
 					r.errorf(n, "duplicate_name", "%q is named twice", name)
 				}
+				named[name] = true
 				*into = append(*into, name)
 			})
 		}

@@ -121,13 +121,25 @@ type Budget struct {
 	Pos       Position      `json:"-"`
 }
 
-// Limits on what one file may hold.
+// Limits on what one file may hold. Together they bound how long it takes to read and to compile.
 const (
-	MaxFile     = 1 << 20 // bytes
-	MaxRules    = 5000
-	MaxBudgets  = 100
-	MaxDepth    = 32
-	MaxList     = 10_000 // elements of one list
-	MaxActions  = 100    // action patterns of one rule or budget
-	MaxProofTTL = 3600   // seconds
+	MaxFile       = 512 << 10 // bytes
+	MaxRules      = 5000
+	MaxParts      = 10_000 // of all rules together, weighed as below
+	MaxConditions = 100    // conditions and constraints of one rule: OPA takes n² for the expressions of a body
+	MaxBudgets    = 100
+	MaxDepth      = 32
+	MaxList       = 10_000 // elements of one list
+	MaxActions    = 100    // action patterns of one rule or budget
+	MaxProofTTL   = 3600   // seconds
+)
+
+// What the parts of a policy count towards MaxParts: about what each takes to compile, compared with the
+// others.
+const (
+	patternParts   = 1 // an action pattern of a rule
+	valueParts     = 1 // an element of a list to compare with, or of params
+	conditionParts = 2
+	domainsParts   = 5 // a list of domains, besides its elements
+	scheduleParts  = 8
 )

@@ -31,6 +31,7 @@ func ParseEffect(word string) (e Effect, obligation string, ok bool) {
 }
 
 func (r *reader) rule(n *yaml.Node, defaultID string) Rule {
+	r.asked = 0
 	rule := Rule{ID: defaultID, Proof: ProofSpec{Required: true}, Pos: r.at(n)}
 	var when, constraints []Expr
 	var obligations *yaml.Node
@@ -48,7 +49,10 @@ func (r *reader) rule(n *yaml.Node, defaultID string) Rule {
 				rule.Obligations = append([]Obligation{{Type: obligation}}, rule.Obligations...)
 			}
 		}},
-		field{"action", func(n *yaml.Node) { rule.Actions = r.actions(n, "action") }},
+		field{"action", func(n *yaml.Node) {
+			rule.Actions = r.actions(n, "action")
+			r.count(n, patternParts*len(rule.Actions))
+		}},
 		field{"description", func(n *yaml.Node) { rule.Description = r.prose(n, "description") }},
 		field{"when", func(n *yaml.Node) { when = append(when, r.when(n)) }},
 		field{"conditions", func(n *yaml.Node) { when = append(when, r.conditions(n)...) }},
@@ -170,6 +174,7 @@ func (r *reader) params(n *yaml.Node) json.RawMessage {
 }
 
 func (r *reader) json(n *yaml.Node) (any, bool) {
+	r.count(n, valueParts)
 	switch n.Kind {
 	case yaml.MappingNode:
 		out := map[string]any{}

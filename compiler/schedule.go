@@ -18,6 +18,7 @@ var hoursForm = regexp.MustCompile(`^([01][0-9]|2[0-4]):([0-5][0-9])-([01][0-9]|
 // schedule reads days, hours and a time zone. Hours that end before they begin run over midnight and
 // belong to the day on which they began.
 func (r *reader) schedule(n *yaml.Node) (Schedule, bool) {
+	r.condition(n, scheduleParts)
 	s := Schedule{Zone: "UTC", Pos: r.at(n)}
 	before := len(r.ds)
 	seen, ok := r.mapping(n, "schedule",

@@ -49,7 +49,7 @@ func ruleSchema() object {
 		"action":       object{"$ref": "#/$defs/actions"},
 		"description":  prose("For people; stands as the reason in the answer."),
 		"when":         object{"$ref": "#/$defs/when"},
-		"conditions":   described("All must hold.", listOf(object{"$ref": "#/$defs/condition"}, MaxList)),
+		"conditions":   described("All must hold.", listOf(object{"$ref": "#/$defs/condition"}, MaxConditions)),
 		"constraints":  object{"$ref": "#/$defs/constraints"},
 		"requirements": closed(object{"min_assurance_level": enum(levels...)}),
 		"obligations": object{"type": "array", "minItems": 1, "items": closed(object{
@@ -59,7 +59,7 @@ func ruleSchema() object {
 }
 
 func whenSchema() object {
-	parts := listOf(object{"$ref": "#/$defs/when"}, MaxList)
+	parts := listOf(object{"$ref": "#/$defs/when"}, MaxConditions)
 	s := closed(object{"all": parts, "any": parts, "not": object{"$ref": "#/$defs/when"}, "match": object{"$ref": "#/$defs/match"}})
 	s["minProperties"], s["maxProperties"] = 1, 1
 	return s

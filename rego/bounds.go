@@ -103,9 +103,9 @@ func mocks(m *ast.Module) (found *ast.With) {
 
 // calls says whether a module calls a built-in.
 func calls(m *ast.Module, b *ast.Builtin) bool {
-	found := false
+	found, called := false, ast.NewTerm(b.Ref())
 	ast.WalkTerms(m, func(t *ast.Term) bool {
-		found = found || t.Equal(ast.NewTerm(b.Ref()))
+		found = found || t.Equal(called)
 		return found
 	})
 	return found
