@@ -6,13 +6,10 @@ import (
 	"fmt"
 	"math/big"
 	"regexp"
-	"regexp/syntax"
 	"strings"
 
 	"gopkg.in/yaml.v3"
 )
-
-const maxRegex = 1024 // bytes
 
 // when reads a boolean expression: one of all, any, not, match.
 func (r *reader) when(n *yaml.Node) Expr {
@@ -168,19 +165,12 @@ func (r *reader) value(n *yaml.Node, m *Match) {
 	}
 }
 
-// regex refuses what is not RE2, which alone is safe on hostile input.
+// regex refuses what is not RE2, or too large.
 func (r *reader) regex(n *yaml.Node, s string) {
-	if len(s) > maxRegex {
-		r.errorf(n, "invalid_regex", "a regex is at most %d bytes", maxRegex)
-		return
-	}
-	if _, err := regexp.Compile(s); err != nil {
-		msg := err.Error()
-		var se *syntax.Error
-		if errors.As(err, &se) {
-			msg = se.Code.String() + ": " + se.Expr
-		}
-		r.errorf(n, "invalid_regex", "the regex is not RE2: %s", msg)
+	_, err := CheckRegex(s)
+	var fault *RegexError
+	if errors.As(err, &fault) {
+		r.report(Diagnostic{Code: fault.Code, Pos: r.at(n), Message: fault.Message})
 	}
 }
 

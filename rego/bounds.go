@@ -18,7 +18,7 @@ import (
 const (
 	// maxOperands bounds what one call is given, as size counts it: 1 MiB of text or 16384 values.
 	maxOperands = 1 << 14
-	// maxProduct bounds what concat and sprintf can make of it, in bytes.
+	// maxProduct bounds what concat, replace and sprintf can make of it, in bytes.
 	maxProduct = 1 << 24
 	// maxRego bounds the text of a policy in Rego, in bytes, and maxNesting its parser's stack.
 	maxRego    = 128 << 10
@@ -144,19 +144,28 @@ func fits(name string, operands []*ast.Term) error {
 			return errors.New("its operands are too large")
 		}
 	}
-	switch name {
-	case ast.Concat.Name: // the delimiter, once for each element
-		if count(operands[1].Value)*textLen(operands[0].Value) > maxProduct {
-			return fmt.Errorf("it would make more than %d bytes", maxProduct)
+	if at, ok := patterns[name]; ok {
+		if err := at.fits(operands); err != nil {
+			return err
 		}
+	}
+	product := 0
+	switch name {
+	case ast.GlobMatch.Name:
+		return globFits(operands)
+	case ast.Concat.Name: // the delimiter, once for each element
+		product = count(operands[1].Value) * textLen(operands[0].Value)
+	case ast.Replace.Name, ast.RegexReplace.Name: // the new text, at each byte
+		product = textLen(operands[0].Value) * textLen(operands[2].Value)
 	case ast.Sprintf.Name: // a verb may name any argument, again and again
 		format, _ := operands[0].Value.(ast.String)
 		if longWidth.MatchString(string(format)) {
 			return errors.New("a width has at most three digits")
 		}
-		if len(format)*(1000+64*size(operands[1].Value, maxOperands)) > maxProduct {
-			return fmt.Errorf("it could make more than %d bytes", maxProduct)
-		}
+		product = len(format) * (1000 + 64*size(operands[1].Value, maxOperands))
+	}
+	if product > maxProduct {
+		return fmt.Errorf("it could make more than %d bytes", maxProduct)
 	}
 	return nil
 }

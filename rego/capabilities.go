@@ -20,10 +20,11 @@ var pure = []string{
 	// text
 	"concat", "contains", "endswith", "startswith", "format_int", "indexof", "indexof_n", "lower", "upper", "replace",
 	"split", "sprintf", "substring", "trim", "trim_left", "trim_prefix", "trim_right", "trim_space", "trim_suffix",
-	"strings.", "regex.match", "regex.is_valid", "regex.find_n", "regex.find_all_string_submatch_n", "regex.split",
+	"strings.any_prefix_match", "strings.any_suffix_match", "strings.count", "strings.replace_n", "strings.reverse",
+	"strings.split_n", "regex.match", "regex.is_valid", "regex.find_n", "regex.find_all_string_submatch_n", "regex.split",
 	"regex.replace", "glob.", "semver.",
 	// documents; not json.match_schema, whose $ref reads files, nor what makes much of little, such as
-	// bits.lsh and graph.reachable_paths
+	// bits.lsh, graph.reachable_paths and strings.render_template, whose loops stand in each other
 	"array.", "object.", "json.filter", "json.is_valid", "json.marshal", "json.patch", "json.remove", "json.unmarshal",
 	"walk", "graph.reachable", "base64.", "base64url.", "hex.", "urlquery.",
 	// time that is given, and addresses as text

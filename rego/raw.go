@@ -59,6 +59,9 @@ func compileRego(f File) (*Policy, compiler.Diagnostics) {
 		at = position(f.Path, w.Location)
 		return refuse("mocked_builtin", "a policy cannot put another function in the place of %s; a test can", w.Target)
 	}
+	if ds := badPatterns(f.Path, module); len(ds) > 0 {
+		return nil, ds
+	}
 	if err := inTime(func() error { return p.prepare(module, "decision") }); err != nil {
 		return nil, diagnostics(f.Path, err)
 	}
