@@ -116,6 +116,7 @@ func (e Schedule) pos() Position    { return e.Pos }
 var (
 	amountPath   = Path{"payload", "amount_minor"}
 	currencyPath = Path{"payload", "currency"}
+	domainPath   = Path{"payload", "domain"} // of allowed_domains and blocked_domains
 )
 
 // fields lists what an expression looks at.

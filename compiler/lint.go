@@ -23,6 +23,9 @@ func lint(p *Policy) Diagnostics {
 		if at, ok := amountWithoutCurrency(rule); ok {
 			warn(at, "amount_without_currency", "the limit holds in every currency alike; add a currency to the rule %s", rule.ID)
 		}
+		for _, m := range misread(rule) {
+			warn(m.at, "constraint_of_deny", "constraints say when a rule matches, so the rule %s denies %s; %s", rule.ID, m.denies, m.instead)
+		}
 		for _, at := range agentsOwnWords(rule) {
 			warn(at, "deny_list_of_agents_words", "the agent chooses what stands in this field, so a list of what is denied is easily avoided; list what is allowed")
 		}
@@ -162,6 +165,54 @@ func amountWithoutCurrency(rule *Rule) (Position, bool) {
 		}
 	}
 	return at, found && rule.Effect == Allow
+}
+
+// misreading is a constraint of a rule that denies, which people take for what the rule leaves alone.
+type misreading struct {
+	at              Position
+	denies, instead string
+}
+
+// misread finds constraints whose names say the opposite of what they do where a rule denies.
+func misread(rule *Rule) []misreading {
+	if rule.Effect != Deny {
+		return nil
+	}
+	var out []misreading
+	var most *AmountBound
+	least := false
+	for _, l := range constraintsOf(rule) {
+		switch x := l.(type) {
+		case Domains:
+			switch {
+			case x.Blocked:
+				out = append(out, misreading{x.Pos, "every domain but those in blocked_domains", "put blocked_domains on the rule that allows"})
+			case slices.Equal(x.Paths[0], domainPath):
+				out = append(out, misreading{x.Pos, "the domains in allowed_domains", "put allowed_domains on the rule that allows"})
+			}
+		case AmountBound:
+			if x.Op == Lte {
+				most = &x
+			}
+			least = least || x.Op == Gte
+		}
+	}
+	if most != nil && !least {
+		out = append(out, misreading{most.Pos, "amounts up to amount_max and no larger ones", "put amount_max on the rule that allows, or deny from amount_min on"})
+	}
+	return out
+}
+
+// constraintsOf are the constraints of a rule, one by one.
+func constraintsOf(rule *Rule) []Expr {
+	switch x := rule.Constraints.(type) {
+	case nil:
+		return nil
+	case All:
+		return x.Exprs
+	default:
+		return []Expr{x}
+	}
 }
 
 // agentsOwnWords finds lists of what is denied that are held against what the agent writes.
