@@ -1,7 +1,7 @@
 package compiler
 
 import (
-	"crypto/sha256"
+	"encoding/json"
 	"fmt"
 	"slices"
 )
@@ -23,6 +23,9 @@ func lint(p *Policy) Diagnostics {
 		if at, ok := amountWithoutCurrency(rule); ok {
 			warn(at, "amount_without_currency", "the limit holds in every currency alike; add a currency to the rule %s", rule.ID)
 		}
+		for _, n := range neverHolding(rule) {
+			warn(n.at, "never_holds", "this never holds: %s", n.why)
+		}
 		for _, m := range misread(rule) {
 			warn(m.at, "constraint_of_deny", "constraints say when a rule matches, so the rule %s denies %s; %s", rule.ID, m.denies, m.instead)
 		}
@@ -31,118 +34,6 @@ func lint(p *Policy) Diagnostics {
 		}
 	}
 	return ds
-}
-
-// maxShadows bounds how many earlier rules one is compared with, so that linting stays linear.
-const maxShadows = 16
-
-// earlier are the rules that were seen, by an action pattern and what else they ask for ("" for nothing).
-type earlier map[earlierKey][]*patterned
-
-type earlierKey struct{ pattern, conditions string }
-
-// patterned is a rule with its action patterns.
-type patterned struct {
-	*Rule
-	patterns map[string]bool
-}
-
-func (seen earlier) add(rule *Rule, conditions string) {
-	p := &patterned{rule, map[string]bool{}}
-	for _, a := range rule.Actions {
-		p.patterns[a] = true
-		key := earlierKey{a, conditions}
-		seen[key] = append(seen[key], p)
-	}
-}
-
-// shadow finds an earlier rule that matches whenever rule would: its patterns cover all of this one's,
-// and it has no conditions, or the same.
-func (seen earlier) shadow(rule *Rule, conditions string) *Rule {
-	if len(rule.Actions) == 0 {
-		return nil
-	}
-	left := maxShadows
-	for _, pattern := range wider(rule.Actions[0]) {
-		for _, c := range []string{"", conditions} {
-			for _, before := range seen[earlierKey{pattern, c}] {
-				if left--; left < 0 {
-					return nil
-				}
-				// A rule that denies also matches what is unknown, so it covers one that allows; not the other way round.
-				if (c == "" || before.Effect == Deny || rule.Effect == Allow) && before.covers(rule) {
-					return before.Rule
-				}
-			}
-		}
-	}
-	return nil
-}
-
-// wider are the patterns that match all that one does.
-func wider(pattern string) []string {
-	if pattern == "*" {
-		return []string{"*"}
-	}
-	name := pattern
-	if n := len(name); n > 2 && name[n-2:] == ".*" {
-		name = name[:n-2]
-		return slices.DeleteFunc(ActionPatterns(name), func(p string) bool { return p == name })
-	}
-	return ActionPatterns(name)
-}
-
-func (p *patterned) covers(rule *Rule) bool {
-	for _, pattern := range rule.Actions {
-		if !slices.ContainsFunc(wider(pattern), func(w string) bool { return p.patterns[w] }) {
-			return false
-		}
-	}
-	return true
-}
-
-// conditionsOf is a text that is the same for rules that ask for the same; empty for nothing.
-func conditionsOf(rule *Rule) string {
-	if rule.When == nil && rule.Constraints == nil {
-		return ""
-	}
-	sum := sha256.Sum256(fmt.Appendf(nil, "%#v %#v", unplaced(rule.When), unplaced(rule.Constraints)))
-	return string(sum[:])
-}
-
-// unplaced is an expression without positions, and with values that print differently if they differ.
-func unplaced(e Expr) Expr {
-	each := func(exprs []Expr) []Expr {
-		out := make([]Expr, len(exprs))
-		for i, x := range exprs {
-			out[i] = unplaced(x)
-		}
-		return out
-	}
-	switch e := e.(type) {
-	case All:
-		return All{Exprs: each(e.Exprs)}
-	case Any:
-		return Any{Exprs: each(e.Exprs)}
-	case Not:
-		return Not{Expr: unplaced(e.Expr)}
-	case Match:
-		e.Pos, e.Values = Position{}, slices.Clone(e.Values)
-		for i, v := range e.Values {
-			e.Values[i] = Literal{Value: v.kind() + " " + fmt.Sprint(v.Value)} // the text 5 is not the number
-		}
-		return e
-	case AmountBound:
-		e.Pos = Position{}
-		return e
-	case Domains:
-		e.Pos = Position{}
-		return e
-	case Schedule:
-		e.Pos = Position{}
-		return e
-	}
-	return e
 }
 
 // amountWithoutCurrency finds an upper limit on money in a rule that allows and names no currency.
@@ -165,6 +56,42 @@ func amountWithoutCurrency(rule *Rule) (Position, bool) {
 		}
 	}
 	return at, found && rule.Effect == Allow
+}
+
+// impossible is a condition that holds for no request.
+type impossible struct {
+	at  Position
+	why string
+}
+
+// neverHolding finds limits on money that nothing fits. A rule that denies may ask for an amount below 0: it
+// matches what is no amount at all.
+func neverHolding(rule *Rule) []impossible {
+	var out []impossible
+	for _, l := range leaves(rule) {
+		if m, ok := l.expr.(Match); ok && rule.Effect == Allow && l.op(m.Op) == Lt && m.numberType() != "number" && isZero(m.Values[0]) {
+			out = append(out, impossible{m.Pos, m.Path.String() + " is never below 0"})
+		}
+	}
+	var most, least *AmountBound
+	for _, x := range constraintsOf(rule) {
+		if b, ok := x.(AmountBound); ok {
+			if b.Op == Lte {
+				most = &b
+			} else {
+				least = &b
+			}
+		}
+	}
+	if most != nil && least != nil && compareNumbers(most.Limit, least.Limit) < 0 {
+		out = append(out, impossible{most.Pos, fmt.Sprintf("amount_max is %s, and amount_min is %s", most.Limit, least.Limit)})
+	}
+	return out
+}
+
+func isZero(l Literal) bool {
+	n, ok := l.Value.(json.Number)
+	return ok && compareNumbers(n, "0") == 0
 }
 
 // misreading is a constraint of a rule that denies, which people take for what the rule leaves alone.

@@ -1,6 +1,7 @@
 package compiler
 
 import (
+	"encoding/json"
 	"fmt"
 	"math"
 	"math/big"
@@ -39,4 +40,11 @@ func checkNumber(text string) error {
 		return changed
 	}
 	return nil
+}
+
+// compareNumbers compares two numbers that checkNumber has passed, exactly.
+func compareNumbers(a, b json.Number) int {
+	x, _ := new(big.Rat).SetString(a.String())
+	y, _ := new(big.Rat).SetString(b.String())
+	return x.Cmp(y)
 }
