@@ -11,7 +11,7 @@ import (
 	"github.com/openleash/openleash-go/rego"
 )
 
-// TestCost: policies at the limits of what a file may hold are prepared in time in proportion to their
+// TestCost: policies whose rules are as long as they may be are prepared in time in proportion to their
 // size. Eight times as much takes about eight times as long, and not 64 times; on a busy machine one of
 // several tries is enough.
 func TestCost(t *testing.T) {
@@ -21,19 +21,19 @@ func TestCost(t *testing.T) {
 		rule string
 		most int
 	}{
-		"rules":            {`{action: a%d, effect: allow, conditions: [{field: context.x, operator: lt, value: 5}]}`, compiler.MaxParts / 3},
-		"rules of one":     {`{id: r%d, action: a, effect: deny, conditions: [{field: context.x, operator: lt, value: 5}]}`, compiler.MaxParts / 3},
-		"action patterns":  {`{id: r%d, effect: allow, conditions: [{field: context.x, operator: lt, value: 5}], action: [` + patterns + `]}`, 96},
-		"amounts, allowed": {`{id: r%d, action: a, effect: allow, conditions: [` + conditions("{field: payload.x%d.amount_minor, operator: lt, value: 1}") + `]}`, 48},
-		"amounts, denied":  {`{id: r%d, action: a, effect: deny, conditions: [` + conditions("{field: payload.x%d.amount_minor, operator: lt, value: 1}") + `]}`, 48},
-		"alternatives":     {`{id: r%d, action: a, effect: deny, when: {any: [` + conditions("{match: {path: $.payload.x%d, op: neq, value: 1}}") + `]}}`, 48},
-		"constraints":      {`{id: r%d, action: a, effect: deny, constraints: {amount_max: 5, currency: USD, allowed_domains: a.b, blocked_domains: c.d, merchant_domain: x.y, schedule: {days: [mon], hours: "22:00-06:00", timezone: Europe/Amsterdam}}}`, 288},
+		"rules":            {`{action: a%d, effect: allow, conditions: [{field: context.x, operator: lt, value: 5}]}`, compiler.MaxParts / 9},
+		"rules of one":     {`{id: r%d, action: a, effect: deny, conditions: [{field: context.x, operator: lt, value: 5}]}`, compiler.MaxParts / 9},
+		"action patterns":  {`{id: r%d, effect: allow, conditions: [{field: context.x, operator: lt, value: 5}], action: [` + patterns + `]}`, 32},
+		"amounts, allowed": {`{id: r%d, action: a, effect: allow, conditions: [` + conditions("{field: payload.x%d.amount_minor, operator: lt, value: 1}") + `]}`, 16},
+		"amounts, denied":  {`{id: r%d, action: a, effect: deny, conditions: [` + conditions("{field: payload.x%d.amount_minor, operator: lt, value: 1}") + `]}`, 16},
+		"alternatives":     {`{id: r%d, action: a, effect: deny, when: {any: [` + conditions("{match: {path: $.payload.x%d, op: neq, value: 1}}") + `]}}`, 16},
+		"constraints":      {`{id: r%d, action: a, effect: deny, constraints: {amount_max: 5, currency: USD, allowed_domains: a.b, blocked_domains: c.d, merchant_domain: x.y, schedule: {days: [mon], hours: "22:00-06:00", timezone: Europe/Amsterdam}}}`, 96},
 	} {
 		t.Run(name, func(t *testing.T) {
 			prepare := func(rules int) time.Duration {
 				f := rego.File{Path: "p.yaml", Text: []byte("rules: [" + numbered(tc.rule, rules) + "]")}
 				best := time.Duration(math.MaxInt64)
-				for range 3 {
+				for range 2 {
 					begun := time.Now()
 					if _, ds := rego.Check(f); ds.Err() != nil {
 						t.Fatalf("%.300v", ds)
