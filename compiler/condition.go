@@ -199,7 +199,9 @@ func (r *reader) constraints(n *yaml.Node) []Expr {
 				code := r.form(n, "currency", currencyForm, "three capital letters, such as USD")
 				m.Values = append(m.Values, Literal{code, r.at(n)})
 			})
-			out = append(out, m)
+			if len(m.Values) > 0 { // none is an error, and no comparison
+				out = append(out, m)
+			}
 		}},
 		field{"merchant_domain", domains("merchant_domain", "merchant_domain", false)},
 		field{"allowed_domains", domains("allowed_domains", "domain", false)},
