@@ -167,6 +167,9 @@ func (r *reader) value(n *yaml.Node, m *Match) {
 
 // regex refuses what is not RE2, or too large.
 func (r *reader) regex(n *yaml.Node, s string) {
+	if r.count(n, regexByteParts*min(len(s), MaxRegex)); r.parts > MaxParts {
+		return // refused already
+	}
 	_, err := CheckRegex(s)
 	var fault *RegexError
 	if errors.As(err, &fault) {

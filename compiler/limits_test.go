@@ -57,6 +57,10 @@ func TestLimits(t *testing.T) {
 		{"values of what is not wanted", values("nin"), compiler.MaxParts - 3, "too_many_parts"},
 		{"domains", domains, compiler.MaxParts - 6, "too_many_parts"},
 		{"action patterns", patterns, compiler.MaxParts / 100, "too_many_parts"},
+		{"bytes of regexes", func(n int) string {
+			regex := "{id: r%d, action: a, effect: deny, conditions: [{field: context.x, operator: regex, value: " + strings.Repeat("a", 97) + "}]}"
+			return "rules: [" + numbers(regex, n) + "]"
+		}, compiler.MaxParts / 100, "too_many_parts"},
 		{"params", params, compiler.MaxParts - 3, "too_many_parts"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {

@@ -142,4 +142,5 @@ const (
 	conditionParts = 2
 	domainsParts   = 5 // a list of domains, besides its elements
 	scheduleParts  = 8
+	regexByteParts = 1 // a byte of a regex: (?i)\pL alone takes 50 µs to read
 )

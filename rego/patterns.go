@@ -92,6 +92,7 @@ func ways(length, k int) float64 {
 // badPatterns finds the regular expressions of a module that no call may match.
 func badPatterns(file string, m *ast.Module) compiler.Diagnostics {
 	var ds compiler.Diagnostics
+	bytes := 0 // of all patterns
 	check := func(call []*ast.Term) {
 		s, ok := patterns[call[0].String()]
 		if !ok || len(call) <= s.pattern+1 {
@@ -101,6 +102,14 @@ func badPatterns(file string, m *ast.Module) compiler.Diagnostics {
 		pattern, ok := operand.Value.(ast.String)
 		if !ok {
 			return // known when it is called
+		}
+		before := bytes
+		if bytes += len(pattern); bytes > compiler.MaxParts {
+			if before <= compiler.MaxParts {
+				ds = append(ds, compiler.Diagnostic{Code: "regex_too_large", Pos: position(file, operand.Location),
+					Message: fmt.Sprintf("the regular expressions of a policy have at most %d bytes together", compiler.MaxParts)})
+			}
+			return
 		}
 		var fault *compiler.RegexError
 		if _, err := compiler.CheckRegex(string(pattern)); errors.As(err, &fault) {

@@ -28,6 +28,8 @@ func TestPatternsAtLoad(t *testing.T) {
 		{`decision := 1 if regex.match("a{999}", lower(input.x)) else := regex.match("b{999}", "b")`, "3:30 regex_too_large 3:76 regex_too_large"},
 		{`decision := upper(concat("", regex.split("a{999}", input.x)))`, "3:42 regex_too_large"},
 		{`decision := regex.is_valid("a{999}")`, ""},
+		{"decision := 1\n" + strings.Repeat(`x if regex.match("`+strings.Repeat("a", 200)+"\", input.x)\n", 51), "54:18 regex_too_large"},
+		{"decision := 1\n" + strings.Repeat(`x if regex.match("`+strings.Repeat(`\\pL|`, 200)+"\", input.x)\n", 100), "16:18 regex_too_large"},
 	} {
 		_, ds := rego.Compile(t.Context(), owner, []string{owner}, []rego.File{raw(tc.policy)}, rego.Options{})
 		var got []string
