@@ -14,14 +14,14 @@ import (
 const (
 	chartDays = 14
 	// maxActivity bounds how many decisions one visit reads for a picture.
-	maxActivity = 1000
+	maxActivity = 500
 )
 
 // activity is what an owner's agents did in the last days.
 type activity struct {
 	Days    []day
-	Today   day // the last 24 hours
-	Partial bool
+	Today   day  // the last 24 hours
+	Partial bool // what was spent is not added up to the beginning yet
 }
 
 // day adds up decisions.
@@ -54,22 +54,9 @@ type spending struct {
 	Minor    int64
 }
 
-func (d *day) count(e store.Entry) {
-	switch e.Decision.Result {
-	case store.Allow:
-		d.Allow++
-		if a := readAction(e.Action); a.Counts && a.Minor > 0 {
-			d.spend(a.Currency, a.Minor)
-		}
-	case store.Deny:
-		d.Deny++
-	default:
-		d.Ask++
-	}
-}
-
-// tally adds up an owner's decisions by the hour. It is read forward from where it ended, and
-// backward a stretch at a time until it reaches the beginning of the picture.
+// tally adds up what an owner's agents spent by the hour: amounts stand in the log alone. It is read
+// forward from where it ended, and backward a stretch at a time until it reaches the beginning of the
+// picture.
 type tally struct {
 	mu     sync.Mutex
 	newest uint64 // sequence number up to which it has read
@@ -105,11 +92,21 @@ func (v *visit) activity(agentPrincipalID string) (activity, error) {
 	t := v.portal.tallies.of(v.owner.ID, agentPrincipalID)
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	q := store.AuditQuery{AgentPrincipalID: agentPrincipalID, Types: []store.EventType{store.DecisionCreated}, Since: from, Limit: 500}
+	q := store.AuditQuery{AgentPrincipalID: agentPrincipalID, Types: []store.EventType{store.DecisionCreated}, Result: store.Allow, Since: from, Limit: 500}
 	if err := v.readNew(t, q); err != nil {
 		return activity{}, err
 	}
-	return t.picture(from, v.now), nil
+	counts, err := v.svc.Count(v.ctx(), v.caller, agentPrincipalID, from)
+	if err != nil {
+		return activity{}, err
+	}
+	out := t.picture(from, v.now)
+	for hour, n := range counts {
+		d := day{Start: hour, Allow: n[store.Allow], Deny: n[store.Deny]}
+		d.Ask = n[store.RequireApproval] + n[store.RequireStepUp] + n[store.RequireDeposit]
+		out.add(d, v.now)
+	}
+	return out, nil
 }
 
 // readNew brings a tally up to date, and reads on behind it; at most maxActivity decisions in all.
@@ -163,14 +160,15 @@ func (v *visit) readBack(q store.AuditQuery, limit int, known uint64) (read []st
 }
 
 func (t *tally) count(e store.Entry) {
-	if e.Decision == nil {
+	a := readAction(e.Action)
+	if e.Decision == nil || e.Decision.Result != store.Allow || !a.Counts || a.Minor <= 0 {
 		return
 	}
 	hour := e.Time.Unix() / 3600
 	if t.hours[hour] == nil {
 		t.hours[hour] = &day{Start: time.Unix(hour*3600, 0).UTC()}
 	}
-	t.hours[hour].count(e)
+	t.hours[hour].spend(a.Currency, a.Minor)
 }
 
 // picture adds the hours up to days, and forgets those before.
@@ -180,19 +178,23 @@ func (t *tally) picture(from, now time.Time) activity {
 		out.Days = append(out.Days, day{Start: from.AddDate(0, 0, i)})
 	}
 	for key, h := range t.hours {
-		i := int(h.Start.Sub(from) / (24 * time.Hour))
 		if h.Start.Before(from) {
 			delete(t.hours, key)
 			continue
 		}
-		if i < len(out.Days) {
-			out.Days[i].add(*h)
-		}
-		if now.Sub(h.Start) <= 24*time.Hour {
-			out.Today.add(*h)
-		}
+		out.add(*h, now)
 	}
 	return out
+}
+
+// add adds what happened in an hour to its day, and to the last 24 hours.
+func (a *activity) add(hour day, now time.Time) {
+	if i := int(hour.Start.Sub(a.Days[0].Start) / (24 * time.Hour)); i >= 0 && i < len(a.Days) {
+		a.Days[i].add(hour)
+	}
+	if now.Sub(hour.Start) <= 24*time.Hour {
+		a.Today.add(hour)
+	}
 }
 
 func (d *day) add(o day) {

@@ -138,7 +138,7 @@ type logEntryView struct {
 }
 
 func logEntry(v *visit) error {
-	e, err := v.entry(v.r.PathValue("id"))
+	e, err := v.svc.Entry(v.ctx(), v.caller, v.r.PathValue("id"))
 	if err != nil {
 		return err
 	}
@@ -158,24 +158,6 @@ func logEntry(v *visit) error {
 	}
 	out.Whole = indented(whole)
 	return v.render(http.StatusOK, "entry", out.Title, out)
-}
-
-// entry finds an entry by its event id or by the id of its decision.
-func (v *visit) entry(id string) (store.Entry, error) {
-	e, err := v.svc.Decision(v.ctx(), v.caller, id)
-	if leash.CodeOf(err) != leash.NotFound {
-		return e, err
-	}
-	page, err := v.svc.Audit(v.ctx(), v.caller, store.AuditQuery{Text: clipBytes(id, 200), Limit: 20})
-	if err != nil {
-		return e, err
-	}
-	for _, e := range page.Items {
-		if e.ID == id {
-			return e, nil
-		}
-	}
-	return e, &leash.Error{Code: leash.NotFound, Message: "there is no such entry in your log"}
 }
 
 // maxExport bounds how many entries one export holds.

@@ -3,6 +3,7 @@ package leash
 import (
 	"context"
 	"errors"
+	"time"
 
 	"github.com/openleash/openleash-go/proof"
 	"github.com/openleash/openleash-go/store"
@@ -37,6 +38,28 @@ func (s *Service) Decision(ctx context.Context, c Caller, id string) (store.Entr
 	e, err := s.store.Decision(ctx, id)
 	if errors.Is(err, store.ErrNotFound) || (err == nil && e.OwnerID != c.OwnerID) {
 		return store.Entry{}, fail(NotFound, "there is no decision %q", id)
+	}
+	if err != nil {
+		return store.Entry{}, unavailable(err)
+	}
+	return e, nil
+}
+
+// Count adds up the decisions of the caller's agents, of one or of all, by the hour and the result.
+func (s *Service) Count(ctx context.Context, c Caller, agentPrincipalID string, since time.Time) (map[time.Time]store.Counts, error) {
+	counts, err := s.store.Count(ctx, c.OwnerID, agentPrincipalID, since)
+	if err != nil {
+		return nil, unavailable(err)
+	}
+	return counts, nil
+}
+
+// Entry returns one entry of the caller's part of the log, by its id or by that of its decision.
+func (s *Service) Entry(ctx context.Context, c Caller, id string) (store.Entry, error) {
+	e, err := s.store.Entry(ctx, id)
+	everybodys := c.Admin && c.OwnerID == ""
+	if errors.Is(err, store.ErrNotFound) || err == nil && e.OwnerID != c.OwnerID && !everybodys {
+		return store.Entry{}, fail(NotFound, "there is no entry %q in your log", id)
 	}
 	if err != nil {
 		return store.Entry{}, unavailable(err)

@@ -34,6 +34,8 @@ type Store interface {
 	Budgets(ctx context.Context, budgets []store.Budget, now time.Time) ([]store.BudgetState, error)
 	// Decision returns the log entry of a decision, or store.ErrNotFound.
 	Decision(ctx context.Context, id string) (store.Entry, error)
+	// Entry returns a log entry by its id or by that of its decision, or store.ErrNotFound.
+	Entry(ctx context.Context, id string) (store.Entry, error)
 	// Consumed says whether an approval was redeemed.
 	Consumed(ctx context.Context, approvalID string) (bool, error)
 	// UseNonce remembers a nonce until expires: store.ErrReplay if it was used, store.ErrFull if
@@ -47,6 +49,8 @@ type Store interface {
 	Redact(ctx context.Context, id string, paths []string, by string) ([]string, error)
 	// Audit reads a page of the log, newest first.
 	Audit(ctx context.Context, q store.AuditQuery) (store.AuditPage, error)
+	// Count adds up decisions by the hour and the result, from since on.
+	Count(ctx context.Context, ownerID, agentPrincipalID string, since time.Time) (map[time.Time]store.Counts, error)
 	// Follow yields the entries after a sequence number, then those to come, until ctx ends.
 	Follow(ctx context.Context, afterSeq uint64) iter.Seq2[store.Entry, error]
 }

@@ -134,6 +134,9 @@ type AuditQuery struct {
 	Cursor           string    // from an earlier page
 }
 
+// Counts are numbers of decisions, by result.
+type Counts map[Result]int
+
 // AuditPage is one page of entries, newest first.
 type AuditPage struct {
 	Items      []Entry

@@ -15,8 +15,8 @@ import (
 const (
 	defaultPage = 50
 	maxPage     = 500
-	chunk       = 2048     // index records read at once
-	maxScan     = 12 << 20 // bytes of lines read; then the page ends, with a cursor to go on from
+	chunk       = 2048    // index records read at once
+	maxScan     = 6 << 20 // bytes of lines read; then the page ends, with a cursor to go on from
 )
 
 // Audit reads a page of the log, newest first. A page may be short, or empty, and still have a

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"hash/crc32"
 	"io"
+	"slices"
 	"time"
 
 	"github.com/cespare/xxhash/v2"
@@ -25,7 +26,7 @@ type record struct {
 	length               uint32
 	time                 int64  // Unix ms
 	id                   uint64 // keyed hash of the decision that the entry is about, else of its own id
-	action               uint64 // of a decision: keyed hash of agent and action_id
+	action               uint64 // of a decision: keyed hash of agent and action_id; of a settlement: of its own id
 	owner, agent, policy uint32
 	event, result        uint8 // places in lists below; 0 is unknown
 }
@@ -114,7 +115,7 @@ func (h *hasher) describe(e *store.Entry) record {
 		r.policy = h.word(d.PolicyID)
 		r.result = resultCode(d.Result)
 	case e.Type == store.ChargeSettled:
-		r.id = h.id(settledOf(e).DecisionID)
+		r.id, r.action = h.id(settledOf(e).DecisionID), h.id(e.ID)
 	default:
 		r.id = h.id(e.ID)
 	}
@@ -140,16 +141,10 @@ func eventCode(t store.EventType) uint8 {
 	return 0
 }
 
-func resultCode(r store.Result) uint8 {
-	for i, known := range [...]store.Result{
-		store.Allow, store.Deny, store.RequireApproval, store.RequireStepUp, store.RequireDeposit,
-	} {
-		if r == known {
-			return uint8(i + 1)
-		}
-	}
-	return 0
-}
+// results are those that the index tells apart: the place of one, from 1, is its code.
+var results = [...]store.Result{store.Allow, store.Deny, store.RequireApproval, store.RequireStepUp, store.RequireDeposit}
+
+func resultCode(r store.Result) uint8 { return uint8(slices.Index(results[:], r) + 1) }
 
 // filter is an audit query as the index can answer it: it lets through all that match, and some more.
 type filter struct {

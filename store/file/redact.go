@@ -22,10 +22,11 @@ func (s *Store) Redact(ctx context.Context, id string, paths []string, by string
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	seq, eventID, err := s.log.lookup(id)
+	entry, err := s.log.lookup(id)
 	if err != nil {
 		return nil, err
 	}
+	seq := entry.Seq
 	g, place := s.log.segmentOf(seq)
 	if !g.sealed() {
 		// The file that is being written cannot be replaced. Sealed ones can, at leisure.
@@ -44,7 +45,7 @@ func (s *Store) Redact(ctx context.Context, id string, paths []string, by string
 	if err := s.rewrite(g, place, append(redacted, '\n')); err != nil {
 		return nil, unavailable(fmt.Errorf("redacting entry %d: %w", seq, err))
 	}
-	data, err := json.Marshal(store.Redaction{EventID: eventID, Seq: seq, Paths: removed, By: by})
+	data, err := json.Marshal(store.Redaction{EventID: entry.ID, Seq: seq, Paths: removed, By: by})
 	if err != nil {
 		return removed, err
 	}
@@ -54,21 +55,18 @@ func (s *Store) Redact(ctx context.Context, id string, paths []string, by string
 }
 
 // lookup finds a durable entry by its id or by that of its decision.
-func (l *auditLog) lookup(id string) (seq uint64, eventID string, err error) {
+func (l *auditLog) lookup(id string) (store.Entry, error) {
 	var seen []uint64
 	for {
 		l.mu.Lock()
 		seq := l.unseen(l.hasher.id(id), seen)
 		if seq == 0 {
 			l.mu.Unlock()
-			return 0, "", fmt.Errorf("entry %s: %w", id, store.ErrNotFound)
+			return store.Entry{}, fmt.Errorf("entry %s: %w", id, store.ErrNotFound)
 		}
 		e, err := l.await(seq)
-		if err != nil {
-			return 0, "", err
-		}
-		if e.ID == id || e.Decision != nil && e.Decision.ID == id {
-			return e.Seq, e.ID, nil
+		if err != nil || e.ID == id || e.Decision != nil && e.Decision.ID == id {
+			return e, err
 		}
 		seen = append(seen, seq)
 	}

@@ -111,6 +111,14 @@ func settledOf(e *store.Entry) *store.Settled {
 	return s
 }
 
+// Entry returns a log entry by its id or by that of its decision, or store.ErrNotFound.
+func (s *Store) Entry(ctx context.Context, id string) (store.Entry, error) {
+	if err := ctx.Err(); err != nil {
+		return store.Entry{}, err
+	}
+	return s.log.lookup(id)
+}
+
 // Decision returns the log entry of a decision, or store.ErrNotFound.
 func (s *Store) Decision(ctx context.Context, id string) (store.Entry, error) {
 	if err := ctx.Err(); err != nil {
