@@ -14,7 +14,7 @@ import (
 const (
 	chartDays = 14
 	// maxActivity bounds how many decisions one visit reads for a picture.
-	maxActivity = 500
+	maxActivity = 300
 )
 
 // activity is what an owner's agents did in the last days.
