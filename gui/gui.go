@@ -43,7 +43,6 @@ type portal struct {
 	svc     *leash.Service
 	assets  *assets
 	pages   map[string]*template.Template
-	live    streams
 	tallies tallies
 	secure  bool // cookies over TLS alone
 	origin  *http.CrossOriginProtection

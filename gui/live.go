@@ -8,7 +8,6 @@ import (
 	"net/http"
 	"slices"
 	"strconv"
-	"sync"
 	"time"
 
 	"github.com/openleash/openleash-go/leash"
@@ -16,35 +15,9 @@ import (
 )
 
 const (
-	maxStreams = 8 // of one session; a browser holds one
-	heartbeat  = 15 * time.Second
-	patience   = 15 * time.Second // for a client that reads slowly
+	heartbeat = 15 * time.Second
+	patience  = 15 * time.Second // for a client that reads slowly
 )
-
-// streams counts the open streams of each session.
-type streams struct {
-	mu   sync.Mutex
-	open map[string]int
-}
-
-func (s *streams) enter(session string) (leave func(), ok bool) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.open == nil {
-		s.open = map[string]int{}
-	}
-	if s.open[session] >= maxStreams {
-		return nil, false
-	}
-	s.open[session]++
-	return func() {
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		if s.open[session]--; s.open[session] == 0 {
-			delete(s.open, session)
-		}
-	}, true
-}
 
 // change tells a page that something is new. It carries no content of agents beyond a line for a
 // notification: the page reads the rest anew.
@@ -66,23 +39,21 @@ var topics = map[store.EventType]string{
 	store.BudgetAlert: "log",
 }
 
-// events streams changes (server-sent events, WHATWG HTML section 9.2) until the session ends.
+// events streams changes (server-sent events, WHATWG HTML section 9.2) until the session ends or the server stops.
 func events(v *visit) error {
-	leave, ok := v.portal.live.enter(v.caller.SessionID)
-	if !ok {
-		return &leash.Error{Code: leash.RateLimited, Message: "too many streams of this session are open"}
-	}
-	defer leave()
 	after, err := strconv.ParseUint(cmp.Or(v.r.Header.Get("Last-Event-ID"), v.query("after")), 10, 63)
 	if err != nil {
 		return &leash.Error{Code: leash.InvalidRequest, Message: "the stream begins after an entry of the log; name its number"}
 	}
+	ctx, leave, err := v.svc.Hold(v.ctx(), v.caller.By())
+	if err != nil {
+		return err
+	}
+	defer leave()
 	h := v.w.Header()
 	h.Set("Content-Type", "text/event-stream")
 	h.Set("X-Accel-Buffering", "no")
 	v.w.WriteHeader(http.StatusOK)
-	ctx, cancel := context.WithCancel(v.ctx())
-	defer cancel()
 	v.pump(v.follow(ctx, after))
 	return nil
 }

@@ -375,26 +375,11 @@ func TestSeveralOwnersLogInByName(t *testing.T) {
 	}
 }
 
-func TestStreamsAreBounded(t *testing.T) {
-	var s streams
-	var leave []func()
-	for range maxStreams {
-		l, ok := s.enter("ses_1")
-		if !ok {
-			t.Fatal("too few streams")
-		}
-		leave = append(leave, l)
-	}
-	if _, ok := s.enter("ses_1"); ok {
-		t.Error("too many streams of one session")
-	}
-	if _, ok := s.enter("ses_2"); !ok {
-		t.Error("one session holds another's")
-	}
-	for _, l := range leave {
-		l()
-	}
-	if _, ok := s.enter("ses_1"); !ok {
-		t.Error("streams that ended count")
+// An open portal does not hold up a server that stops.
+func TestEventsEndWithTheServer(t *testing.T) {
+	s := newSite(t, "http://127.0.0.1:8787")
+	s.Release()
+	if r := s.do(s.request(http.MethodGet, "/gui/events?after=0", nil)); r.StatusCode != http.StatusOK {
+		t.Errorf("got %d", r.StatusCode)
 	}
 }

@@ -1,6 +1,7 @@
 package leash
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"io"
@@ -51,8 +52,9 @@ type Store interface {
 	Audit(ctx context.Context, q store.AuditQuery) (store.AuditPage, error)
 	// Count adds up decisions by the hour and the result, from since on.
 	Count(ctx context.Context, ownerID, agentPrincipalID string, since time.Time) (map[time.Time]store.Counts, error)
-	// Follow yields the entries after a sequence number, then those to come, until ctx ends.
-	Follow(ctx context.Context, afterSeq uint64) iter.Seq2[store.Entry, error]
+	// Follow yields the entries of an owner ("" is all) after a sequence number, then those to come,
+	// until ctx ends.
+	Follow(ctx context.Context, ownerID string, afterSeq uint64) iter.Seq2[store.Entry, error]
 }
 
 // Config says how a Service behaves. Zero durations take the defaults named beside them.
@@ -71,6 +73,10 @@ type Config struct {
 	SessionTTL    time.Duration // 12 h
 	ChallengeTTL  time.Duration // 5 min
 	PolicyTimeout time.Duration // evaluation deadline: 100 ms
+
+	// MaxHeld is how many long polls and streams may be open at once (10,240), and MaxHeldEach how
+	// many of one agent or owner (16).
+	MaxHeld, MaxHeldEach int
 
 	// Argon2id is what hashing a passphrase costs: 64 MiB and 3 passes (RFC 9106, second recommended
 	// option).
@@ -93,6 +99,7 @@ func (c Config) withDefaults() Config {
 			*d = v
 		}
 	}
+	c.MaxHeld, c.MaxHeldEach = cmp.Or(c.MaxHeld, maxHeld), cmp.Or(c.MaxHeldEach, maxHeldEach)
 	if c.Argon2id == nil {
 		c.Argon2id = argon
 	}
@@ -116,6 +123,7 @@ type Service struct {
 	hashing   chan struct{} // bounds concurrent argon2id
 	setup     setupCode
 	events    events
+	held      *held
 }
 
 // New returns a Service over st with its keys and policies loaded. A store without keys gets them.
@@ -127,6 +135,7 @@ func New(ctx context.Context, cfg Config, st Store) (*Service, error) {
 		store:    st,
 		policies: rego.NewSet(rego.Options{Deadline: cfg.PolicyTimeout}),
 		hashing:  make(chan struct{}, 2),
+		held:     newHeld(),
 
 		verifiers: proof.NewVerifiers(maxKeyTables),
 	}

@@ -45,6 +45,7 @@ func (c *clock) Step(d time.Duration) {
 
 // world is a service with one owner, on a folder that a test can open again.
 type world struct {
+	cfg   leash.Config
 	t     testing.TB
 	dir   string
 	clock *clock
@@ -53,14 +54,25 @@ type world struct {
 	owner leash.Caller
 }
 
-func newWorld(t testing.TB) *world {
+func newWorld(t testing.TB, options ...func(*leash.Config)) *world {
 	t.Helper()
-	w := &world{t: t, dir: t.TempDir(), clock: &clock{now: time.Date(2026, 4, 10, 12, 0, 0, 0, time.UTC)}}
-	w.open()
-	t.Cleanup(func() { w.store.Close() })
+	w := emptyWorld(t, options...)
 	owner, err := w.CreateFirst(t.Context(), leash.FirstOwner{DisplayName: "Ada", Passphrase: passphrase})
 	must(t, err)
 	w.owner = leash.Caller{OwnerID: owner.ID}
+	return w
+}
+
+// emptyWorld has no owner yet.
+func emptyWorld(t testing.TB, options ...func(*leash.Config)) *world {
+	t.Helper()
+	w := &world{t: t, dir: t.TempDir(), clock: &clock{now: time.Date(2026, 4, 10, 12, 0, 0, 0, time.UTC)}}
+	w.cfg = leash.Config{Argon2id: &quick, Clock: w.clock.Now, Log: slog.New(slog.DiscardHandler), PublicURL: "http://127.0.0.1:8787"}
+	for _, set := range options {
+		set(&w.cfg)
+	}
+	w.open()
+	t.Cleanup(func() { w.store.Close() })
 	return w
 }
 
@@ -68,7 +80,7 @@ func (w *world) open() {
 	w.t.Helper()
 	st, err := file.Open(context.Background(), w.dir, file.Options{Clock: w.clock.Now, Log: slog.New(slog.DiscardHandler)})
 	must(w.t, err)
-	svc, err := leash.New(context.Background(), leash.Config{Argon2id: &quick, Clock: w.clock.Now, Log: slog.New(slog.DiscardHandler), PublicURL: "http://127.0.0.1:8787"}, st)
+	svc, err := leash.New(context.Background(), w.cfg, st)
 	must(w.t, err)
 	w.store, w.Service = st, svc
 }

@@ -175,9 +175,7 @@ func TestDepositNeedsAReference(t *testing.T) {
 }
 
 func TestFirstSetUpNeedsTheCode(t *testing.T) {
-	w := &world{t: t, dir: t.TempDir(), clock: &clock{now: time.Date(2026, 4, 10, 12, 0, 0, 0, time.UTC)}}
-	w.open()
-	t.Cleanup(func() { w.store.Close() })
+	w := emptyWorld(t)
 	code, err := w.SetupCode(t.Context())
 	must(t, err)
 	first := leash.FirstOwner{DisplayName: "Ada", Passphrase: passphrase, Profile: "balanced"}

@@ -10,25 +10,27 @@ import (
 // Stream yields the caller's log entries after a sequence number, then those to come, until ctx ends.
 // What an entry tells of can be read once it is there.
 func (s *Service) Stream(ctx context.Context, c Caller, afterSeq uint64) iter.Seq2[store.Entry, error] {
-	return s.follow(ctx, afterSeq, func(e store.Entry) bool { return e.OwnerID == c.OwnerID })
+	if c.OwnerID == "" {
+		return refusal(fail(Forbidden, "the log of all owners is for the admin"))
+	}
+	return s.follow(ctx, c.OwnerID, afterSeq)
 }
 
 // StreamAll is Stream for the entries of all owners. It is for the admin.
 func (s *Service) StreamAll(ctx context.Context, c Caller, afterSeq uint64) iter.Seq2[store.Entry, error] {
 	if !c.Admin {
-		return func(yield func(store.Entry, error) bool) {
-			yield(store.Entry{}, fail(Forbidden, "the log of all owners is for the admin"))
-		}
+		return refusal(fail(Forbidden, "the log of all owners is for the admin"))
 	}
-	return s.follow(ctx, afterSeq, func(store.Entry) bool { return true })
+	return s.follow(ctx, "", afterSeq)
 }
 
-func (s *Service) follow(ctx context.Context, afterSeq uint64, wanted func(store.Entry) bool) iter.Seq2[store.Entry, error] {
+func refusal(err error) iter.Seq2[store.Entry, error] {
+	return func(yield func(store.Entry, error) bool) { yield(store.Entry{}, err) }
+}
+
+func (s *Service) follow(ctx context.Context, ownerID string, afterSeq uint64) iter.Seq2[store.Entry, error] {
 	return func(yield func(store.Entry, error) bool) {
-		for e, err := range s.store.Follow(ctx, afterSeq) {
-			if err == nil && !wanted(e) {
-				continue
-			}
+		for e, err := range s.store.Follow(ctx, ownerID, afterSeq) {
 			if err == nil && e.Type != store.DecisionCreated {
 				err = s.settled(ctx)
 			}

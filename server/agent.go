@@ -79,15 +79,13 @@ func (s *Server) agentApproval(c *call) (leash.AgentApproval, error) {
 	if wait == 0 {
 		return read(c.ctx, 0)
 	}
-	leave, free := s.waiting.take(c.agent.PrincipalID)
-	if !free { // the answer as it is now is right, too
+	ctx, leave, err := s.svc.Hold(c.ctx, c.agent.PrincipalID)
+	if err != nil { // the answer as it is now is right, too
 		c.Response().Header().Set("Retry-After", "5")
 		return read(c.ctx, 0)
 	}
 	defer leave()
 	c.extend(wait + s.cfg.Limits.Deadline)
-	ctx, cancel := s.untilStop(c.ctx)
-	defer cancel()
 	out, err := read(ctx, wait)
 	if ctx.Err() != nil && c.ctx.Err() == nil { // the server stops, and the client is still there
 		return read(c.ctx, 0)
@@ -106,13 +104,6 @@ func (c *call) wait() (time.Duration, error) {
 		return 0, fail(leash.InvalidRequest, "wait must be a duration such as 30s")
 	}
 	return min(d, leash.MaxWait), nil
-}
-
-// untilStop is a context that also ends when the server begins to stop.
-func (s *Server) untilStop(parent context.Context) (context.Context, context.CancelFunc) {
-	ctx, cancel := context.WithCancel(parent)
-	stop := context.AfterFunc(s.running, cancel)
-	return ctx, func() { stop(); cancel() }
 }
 
 // AgentDrafts are an agent's drafts, newest first.

@@ -158,28 +158,6 @@ func TestLimiterTakesAnIPv6NetworkAsOneClient(t *testing.T) {
 	}
 }
 
-func TestSeats(t *testing.T) {
-	s := newSeats(3, 2)
-	leave, ok := s.take("a")
-	if !ok {
-		t.Fatal("no seat")
-	}
-	_, _ = s.take("a")
-	if _, ok := s.take("a"); ok {
-		t.Error("one client took three of two seats")
-	}
-	if _, ok := s.take("b"); !ok {
-		t.Error("another client got none")
-	}
-	if _, ok := s.take("c"); ok {
-		t.Error("a fourth of three seats")
-	}
-	leave()
-	if _, ok := s.take("c"); !ok || s.count() != 3 {
-		t.Error("a seat that was given back is not free")
-	}
-}
-
 func TestReadQuery(t *testing.T) {
 	params := []param{{"status", "string", ""}, {"limit", "integer", ""}}
 	for query, want := range map[string]string{

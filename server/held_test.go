@@ -62,7 +62,7 @@ func TestLongPollEndsWithTheApproval(t *testing.T) {
 }
 
 func TestLongPollWithoutASeatAnswersAtOnce(t *testing.T) {
-	w := newWorld(t, func(w *world) { w.web.Limits.WaitingEach = 1 })
+	w := newWorld(t, func(w *world) { w.cfg.MaxHeldEach = 1 })
 	a := w.join("waiter")
 	w.policy(spendingPolicy).want(200)
 	id := w.pending(a)
@@ -181,7 +181,7 @@ func TestAdminStreamsAllOwners(t *testing.T) {
 }
 
 func TestStreamsAreBounded(t *testing.T) {
-	w := newWorld(t, func(w *world) { w.web.Limits.WaitingEach = 2 })
+	w := newWorld(t, func(w *world) { w.cfg.MaxHeldEach = 2 })
 	token := w.login()
 	w.stream(as(token)).next(": ")
 	w.stream(as(token)).next(": ")

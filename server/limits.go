@@ -3,7 +3,6 @@ package server
 import (
 	"math"
 	"net/netip"
-	"sync"
 	"time"
 
 	lru "github.com/hashicorp/golang-lru/v2"
@@ -54,41 +53,4 @@ func (l *limiter) admit(addr netip.Addr) (wait int) {
 		return 0
 	}
 	return max(1, int(math.Ceil((1-b.TokensAt(now))/float64(l.perSecond))))
-}
-
-// seats bounds how many answers are held open.
-type seats struct {
-	mu          sync.Mutex
-	total, each int
-	taken       int
-	by          map[string]int
-}
-
-func newSeats(total, each int) *seats {
-	return &seats{total: total, each: each, by: map[string]int{}}
-}
-
-// take gives a seat to a client, if there is one; leave gives it back.
-func (s *seats) take(who string) (leave func(), ok bool) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.taken >= s.total || s.by[who] >= s.each {
-		return nil, false
-	}
-	s.taken++
-	s.by[who]++
-	return func() {
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		s.taken--
-		if s.by[who]--; s.by[who] == 0 {
-			delete(s.by, who)
-		}
-	}, true
-}
-
-func (s *seats) count() int {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.taken
 }

@@ -52,7 +52,7 @@ func newMetrics(s *Server) (*metrics, error) {
 	all := []prometheus.Collector{m.requests, m.decisions, m.deciding, m.reloads, m.reloading, m.webhooks, newSurvey(s),
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "openleash_held_answers",
-			Help: "Long polls and streams that are open."}, func() float64 { return float64(s.waiting.count()) })}
+			Help: "Long polls and streams that are open."}, func() float64 { return float64(s.svc.Held()) })}
 	for _, c := range append(all, s.cfg.Collectors...) {
 		if err := m.registry.Register(c); err != nil {
 			return nil, err

@@ -94,7 +94,7 @@ func revision(byOwner map[string]string) string {
 func (s *Server) live(*call) (done, error) { return said(nil) }
 
 func (s *Server) ready(c *call) (done, error) {
-	if s.running.Err() != nil {
+	if s.svc.Releasing() {
 		return done{}, fail(leash.Unavailable, "the server is stopping")
 	}
 	_, err := s.svc.PolicyHealth(c.ctx)

@@ -41,7 +41,7 @@ func (s *Server) Serve(ctx context.Context, listeners ...net.Listener) error {
 	case err = <-failed:
 		err = fmt.Errorf("serving: %w", err)
 	}
-	s.stop() // ends what is held open
+	s.svc.Release()
 	crowd.stop()
 	return errors.Join(err, s.shutDown(servers))
 }

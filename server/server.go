@@ -1,7 +1,6 @@
 package server
 
 import (
-	"context"
 	"crypto/sha256"
 	"fmt"
 	"log/slog"
@@ -61,9 +60,6 @@ type Limits struct {
 	// ones that read or verify (50), ones that store something (5), and ones that hash a passphrase
 	// (1). Twenty times as many may come at once.
 	Reads, Writes, Hashes float64
-	// Waiting is how many long polls and streams may be open at once (1024), and WaitingEach how
-	// many of one agent or owner (16).
-	Waiting, WaitingEach int
 	// Connections is how many connections may wait without a whole request on them (6144).
 	Connections int
 	// Deadline is how long a request may take that is not held open on purpose (15 s).
@@ -77,13 +73,11 @@ type Limits struct {
 }
 
 func (l Limits) withDefaults() Limits {
-	defaults := Limits{Reads: 50, Writes: 5, Hashes: 1, Waiting: 1024, WaitingEach: 16, Connections: 6144,
+	defaults := Limits{Reads: 50, Writes: 5, Hashes: 1, Connections: 6144,
 		Deadline: 15 * time.Second, Heartbeat: 15 * time.Second, Header: 5 * time.Second, Grace: 10 * time.Second}
 	orElse(&l.Reads, defaults.Reads)
 	orElse(&l.Writes, defaults.Writes)
 	orElse(&l.Hashes, defaults.Hashes)
-	orElse(&l.Waiting, defaults.Waiting)
-	orElse(&l.WaitingEach, defaults.WaitingEach)
 	orElse(&l.Connections, defaults.Connections)
 	orElse(&l.Deadline, defaults.Deadline)
 	orElse(&l.Heartbeat, defaults.Heartbeat)
@@ -106,13 +100,10 @@ type Server struct {
 	adminToken [sha256.Size]byte // hash; compared only if a token is configured
 	hosts      map[string]bool
 	strangers  map[weight]*limiter
-	waiting    *seats
 	metrics    *metrics
 	docs       documents
 	tls        *certificate
-	outbox     chan struct{}   // wakes the webhook worker
-	running    context.Context // ends when the server begins to stop
-	stop       context.CancelFunc
+	outbox     chan struct{} // wakes the webhook worker
 
 	public, admin http.Handler
 }
@@ -128,9 +119,7 @@ func New(cfg Config) (*Server, error) {
 	orElse(&cfg.Version, "dev")
 	cfg.Limits = cfg.Limits.withDefaults()
 	s := &Server{cfg: cfg, svc: cfg.Service, adminToken: sha256.Sum256([]byte(cfg.AdminToken)),
-		waiting: newSeats(cfg.Limits.Waiting, cfg.Limits.WaitingEach),
-		outbox:  make(chan struct{}, 1)}
-	s.running, s.stop = context.WithCancel(context.Background())
+		outbox: make(chan struct{}, 1)}
 	var err error
 	if s.hosts, err = knownHosts(cfg); err != nil {
 		return nil, fmt.Errorf("configuring the server: %w", err)

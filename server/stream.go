@@ -26,14 +26,11 @@ func (s *Server) eventStream(c *call) error {
 	if err != nil {
 		return err
 	}
-	leave, free := s.waiting.take(c.caller.By())
-	if !free {
-		return &leash.Error{Code: leash.RateLimited, Message: "too many streams are open; close one, or try again later",
-			Details: map[string]int{"retry_after_seconds": 5}}
+	ctx, leave, err := s.svc.Hold(c.ctx, c.caller.By())
+	if err != nil {
+		return err
 	}
 	defer leave()
-	ctx, cancel := s.untilStop(c.ctx)
-	defer cancel()
 	h := c.Response().Header()
 	h.Set("Content-Type", "text/event-stream")
 	h.Set("X-Accel-Buffering", "no") // proxies pass events on at once

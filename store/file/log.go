@@ -32,10 +32,10 @@ type auditLog struct {
 	ledger   *store.Ledger
 	table    table // of index hashes
 	queue    *batch
-	writing  *batch // nil while none is
-	durable  uint64 // the last sequence number that is on disk
-	failures int    // batches undone so far
-	moved    chan struct{}
+	writing  *batch                   // nil while none is
+	durable  uint64                   // the last sequence number that is on disk
+	failures int                      // batches undone so far
+	moved    map[uint32]chan struct{} // by owner, for those who follow
 	closed   bool
 	wanted   int // entries that wake the goroutine that writes; 0 while it looks by itself
 	lately   int // entries that came together lately
@@ -43,7 +43,7 @@ type auditLog struct {
 	segmentsMu sync.RWMutex
 	segments   []*segment // the active one last
 
-	wake    chan struct{}
+	woken   chan struct{}
 	asks    chan func() // to be done between two batches
 	stopped chan struct{}
 
@@ -110,7 +110,7 @@ func (l *auditLog) push(items ...item) (*batch, error) {
 // rouse wakes the goroutine that writes.
 func (l *auditLog) rouse() {
 	select {
-	case l.wake <- struct{}{}:
+	case l.woken <- struct{}{}:
 	default:
 	}
 }
@@ -168,7 +168,7 @@ func (l *auditLog) run() {
 	defer close(l.stopped)
 	for {
 		select {
-		case <-l.wake:
+		case <-l.woken:
 		case do := <-l.asks:
 			do()
 		}
@@ -199,7 +199,7 @@ func (l *auditLog) gather() bool {
 	if waits {
 		l.wanted = l.lately
 		select {
-		case <-l.wake: // for what is queued already
+		case <-l.woken: // for what is queued already
 		default:
 		}
 	}
@@ -207,7 +207,7 @@ func (l *auditLog) gather() bool {
 	if waits {
 		l.timer.Reset(l.delay)
 		select {
-		case <-l.wake:
+		case <-l.woken:
 			l.timer.Stop()
 		case <-l.timer.C:
 		}
@@ -248,10 +248,7 @@ func (l *auditLog) publish(b *batch) {
 	l.writing = nil
 	l.durable += uint64(len(b.items))
 	l.lately = len(b.items) + len(l.queue.items)
-	if l.moved != nil {
-		close(l.moved)
-		l.moved = nil
-	}
+	l.wake(b)
 	l.mu.Unlock()
 	close(b.done)
 }

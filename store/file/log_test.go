@@ -441,7 +441,7 @@ func TestFollow(t *testing.T) {
 	got := make(chan uint64)
 	go func() {
 		defer close(got)
-		for e, err := range s.Follow(ctx, 1) {
+		for e, err := range s.Follow(ctx, "usr_1", 1) {
 			if err != nil {
 				t.Error(err)
 				return
@@ -514,5 +514,31 @@ func TestNonces(t *testing.T) {
 	}
 	if err := use("b", "x"); err != nil {
 		t.Errorf("and locks out the others: %v", err)
+	}
+}
+
+// Who follows one owner's entries is not woken by another's.
+func TestFollowersAreWokenByTheirOwner(t *testing.T) {
+	s := openStore(t, t.TempDir(), Options{})
+	n := 0
+	wakes := func(owner string) bool {
+		n++
+		f := s.log.hasher.filter(&store.AuditQuery{OwnerID: owner})
+		_, moved, err := s.log.progress(f.owner)
+		if err != nil {
+			t.Fatal(err)
+		}
+		fill(t, s, n, n)
+		select {
+		case <-moved:
+			return true
+		default:
+			return false
+		}
+	}
+	for owner, want := range map[string]bool{"usr_1": true, "": true, "usr_2": false} {
+		if got := wakes(owner); got != want {
+			t.Errorf("an entry of usr_1 wakes a follower of %q: %t, want %t", owner, got, want)
+		}
 	}
 }

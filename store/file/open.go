@@ -28,7 +28,7 @@ func (s *Store) openLog(ctx context.Context) (*recovered, error) {
 		dir: s.dir, disk: s.disk, random: s.opts.Random, redact: s.opts.Redact, segmentSize: s.opts.SegmentSize,
 		openSegment: s.openSegment, clock: s.opts.Clock, committed: s.opts.Committed, ledger: store.NewLedger(),
 		wanted: 1, delay: commitDelay, timer: time.NewTimer(0),
-		wake: make(chan struct{}, 1), asks: make(chan func()), stopped: make(chan struct{}),
+		woken: make(chan struct{}, 1), moved: map[uint32]chan struct{}{}, asks: make(chan func()), stopped: make(chan struct{}),
 	}
 	s.log = l
 	if err := s.loadKey(); err != nil {
