@@ -114,7 +114,7 @@ func (s *Service) AgentApproval(ctx context.Context, a *Agent, id string, wait t
 		waiting, cancel := context.WithTimeout(ctx, min(wait, MaxWait))
 		defer cancel()
 		// Subscribed before reading, so that no change falls between.
-		changed, stop := s.events.subscribe(a.OwnerID)
+		resolved, stop := s.resolved.subscribe(id)
 		defer stop()
 		for {
 			approval, err := read()
@@ -122,7 +122,7 @@ func (s *Service) AgentApproval(ctx context.Context, a *Agent, id string, wait t
 				break
 			}
 			select {
-			case <-changed:
+			case <-resolved:
 				continue
 			case <-waiting.Done():
 			}
@@ -406,7 +406,7 @@ func (s *Service) resolve(ctx context.Context, c Caller, id string, t store.Even
 		return tx.Put(a)
 	})
 	if err == nil {
-		s.events.publish(c.OwnerID)
+		s.resolved.publish(id)
 	}
 	return err
 }

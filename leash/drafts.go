@@ -74,9 +74,6 @@ func (s *Service) SubmitDraft(ctx context.Context, a *Agent, in DraftInput) (Dra
 		tx.Append(s.agentEvent(store.DraftSubmitted, a.Agent, map[string]any{"policy_draft_id": draft.ID}))
 		return tx.Insert(draft)
 	})
-	if err == nil {
-		s.events.publish(a.OwnerID)
-	}
 	return draftView(draft), err
 }
 

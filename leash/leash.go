@@ -122,7 +122,7 @@ type Service struct {
 	guesses   guesses
 	hashing   chan struct{} // bounds concurrent argon2id
 	setup     setupCode
-	events    events
+	resolved  resolutions
 	held      *held
 }
 

@@ -105,9 +105,6 @@ func (s *Service) ReloadPolicies(ctx context.Context) (rego.Report, error) {
 		before[o] = s.policies.Engine(o)
 	}
 	report := s.policies.Load(ctx, owners, files)
-	for _, owner := range report.Changed {
-		s.events.publish(owner)
-	}
 	return report, s.logReload(ctx, report, before)
 }
 
