@@ -164,13 +164,3 @@ func (v *visit) send(text string) error {
 	}
 	return control.Flush()
 }
-
-// lastSeq is the number of the owner's latest log entry. A page takes it before it reads anything
-// else, so that its stream begins with the first change that the page may not show.
-func (v *visit) lastSeq() (uint64, error) {
-	page, err := v.svc.Audit(v.ctx(), v.caller, store.AuditQuery{Limit: 1})
-	if err != nil || len(page.Items) == 0 {
-		return 0, err
-	}
-	return page.Items[0].Seq, nil
-}

@@ -47,9 +47,8 @@ func (v *visit) identify() error {
 		return err
 	}
 	v.token = cookie.Value
-	if v.seq, err = v.lastSeq(); err != nil {
-		return err
-	}
+	// Taken before anything else is read: the page's stream begins with the first change that it may not show.
+	v.seq = v.svc.LastSeq()
 	v.owner, err = v.svc.Profile(v.ctx(), v.caller)
 	return err
 }

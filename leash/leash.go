@@ -52,6 +52,8 @@ type Store interface {
 	Audit(ctx context.Context, q store.AuditQuery) (store.AuditPage, error)
 	// Count adds up decisions by the hour and the result, from since on.
 	Count(ctx context.Context, ownerID, agentPrincipalID string, since time.Time) (map[time.Time]store.Counts, error)
+	// LastSeq is the sequence number of the last durable entry of anybody.
+	LastSeq() uint64
 	// Follow yields the entries of an owner ("" is all) after a sequence number, then those to come,
 	// until ctx ends.
 	Follow(ctx context.Context, ownerID string, afterSeq uint64) iter.Seq2[store.Entry, error]

@@ -7,6 +7,9 @@ import (
 	"github.com/openleash/openleash-go/store"
 )
 
+// LastSeq is where a stream begins that tells only of what is to come.
+func (s *Service) LastSeq() uint64 { return s.store.LastSeq() }
+
 // Stream yields the caller's log entries after a sequence number, then those to come, until ctx ends.
 // What an entry tells of can be read once it is there.
 func (s *Service) Stream(ctx context.Context, c Caller, afterSeq uint64) iter.Seq2[store.Entry, error] {

@@ -63,18 +63,20 @@ func (p plane) serve(r *route, c echo.Context) error {
 		call.ctx, cancel = context.WithTimeout(call.ctx, p.cfg.Limits.Deadline)
 		defer cancel()
 	}
-	buf := bodies.Get().(*[]byte)
-	defer bodies.Put(buf)
-	var err error
-	*buf, err = readBody(req, (*buf)[:0], r.limit)
-	if err != nil {
-		return err
+	if req.ContentLength != 0 {
+		buf := bodies.Get().(*[]byte)
+		defer bodies.Put(buf)
+		var err error
+		if *buf, err = readBody(req, (*buf)[:0], r.limit); err != nil {
+			return err
+		}
+		call.body = *buf
 	}
-	call.body = *buf
 	whole(req.Context())
 	if err := p.identify(r.access, call); err != nil {
 		return err
 	}
+	var err error
 	if call.query, err = readQuery(req.URL, r.query); err != nil {
 		return err
 	}

@@ -4,23 +4,20 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"strconv"
+	"sync"
 	"time"
 
 	"github.com/go-json-experiment/json"
 
 	"github.com/openleash/openleash-go/leash"
-	"github.com/openleash/openleash-go/store"
 )
 
-// event is one log entry on its way into a stream, or the error that ends it.
-type event struct {
-	entry store.Entry
-	err   error
-}
-
-// eventStream sends the log entries of the owner, or of all for the admin who names none, as server-sent events (WHATWG HTML, section 9.2).
+// eventStream sends the log entries of the owner, or of all for the admin who names none, as
+// server-sent events (WHATWG HTML, section 9.2), until the client is gone, the server stops, or the
+// session has ended.
 func (s *Server) eventStream(c *call) error {
 	after, err := s.resumeAt(c)
 	if err != nil {
@@ -35,7 +32,32 @@ func (s *Server) eventStream(c *call) error {
 	h.Set("Content-Type", "text/event-stream")
 	h.Set("X-Accel-Buffering", "no") // proxies pass events on at once
 	c.Response().WriteHeader(http.StatusOK)
-	return s.pump(ctx, c, s.follow(ctx, c.caller, after))
+	out := &eventWriter{c: c, patience: s.cfg.Limits.Deadline}
+	defer out.close()
+	if out.write("retry: 3000\n\n") != nil {
+		return nil
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	s.beat(ctx, cancel, out)
+
+	entries := s.svc.Stream(ctx, c.caller, after)
+	if c.caller.OwnerID == "" {
+		entries = s.svc.StreamAll(ctx, c.caller, after)
+	}
+	for e, err := range entries {
+		if err != nil {
+			return err
+		}
+		data, err := json.Marshal(e, wireForm)
+		if err != nil {
+			return fmt.Errorf("encoding an event: %w", err)
+		}
+		if out.write(fmt.Sprintf("id: %d\nevent: %s\ndata: %s\n\n", e.Seq, e.Type, data)) != nil {
+			return nil
+		}
+	}
+	return nil
 }
 
 // resumeAt is the sequence number after which the stream begins.
@@ -44,74 +66,28 @@ func (s *Server) resumeAt(c *call) (uint64, error) {
 	if last == "" {
 		last = c.query.Get("after")
 	}
-	if last != "" {
-		seq, err := strconv.ParseUint(last, 10, 63)
-		if err != nil {
-			return 0, fail(leash.InvalidRequest, "Last-Event-ID must be the id of an event of this stream")
-		}
-		return seq, nil
+	if last == "" {
+		return s.svc.LastSeq(), nil
 	}
-	page, err := s.svc.Audit(c.ctx, c.caller, store.AuditQuery{Limit: 1})
-	if err != nil || len(page.Items) == 0 {
-		return 0, err
+	seq, err := strconv.ParseUint(last, 10, 63)
+	if err != nil {
+		return 0, fail(leash.InvalidRequest, "Last-Event-ID must be the id of an event of this stream")
 	}
-	return page.Items[0].Seq, nil
+	return seq, nil
 }
 
-// follow turns the iterator over the log into a channel, beside which one can wait for other things.
-func (s *Server) follow(ctx context.Context, caller leash.Caller, after uint64) <-chan event {
-	events := make(chan event)
-	go func() {
-		defer close(events)
-		entries := s.svc.Stream(ctx, caller, after)
-		if caller.OwnerID == "" {
-			entries = s.svc.StreamAll(ctx, caller, after)
+// beat shows signs of life on a stream until ctx ends, and ends it with its session or client. Between
+// two it takes no goroutine: there may be many streams.
+func (s *Server) beat(ctx context.Context, end func(), out *eventWriter) {
+	time.AfterFunc(s.cfg.Limits.Heartbeat, func() {
+		switch {
+		case ctx.Err() != nil:
+		case !s.stillThere(ctx, out.c), out.write(": still here\n\n") != nil:
+			end()
+		default:
+			s.beat(ctx, end, out)
 		}
-		for e, err := range entries {
-			select {
-			case events <- event{e, err}:
-			case <-ctx.Done():
-				return
-			}
-		}
-	}()
-	return events
-}
-
-// pump writes events until the client is gone, the server stops, or the session has ended.
-func (s *Server) pump(ctx context.Context, c *call, events <-chan event) error {
-	beat := time.NewTicker(s.cfg.Limits.Heartbeat)
-	defer beat.Stop()
-	if err := write(c, s.cfg.Limits.Deadline, "retry: 3000\n\n"); err != nil {
-		return nil
-	}
-	for {
-		var text string
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-beat.C:
-			if !s.stillThere(ctx, c) {
-				return nil
-			}
-			text = ": still here\n\n"
-		case e, more := <-events:
-			if !more || ctx.Err() != nil {
-				return nil
-			}
-			if e.err != nil {
-				return e.err
-			}
-			data, err := json.Marshal(e.entry, wireForm)
-			if err != nil {
-				return fmt.Errorf("encoding an event: %w", err)
-			}
-			text = fmt.Sprintf("id: %d\nevent: %s\ndata: %s\n\n", e.entry.Seq, e.entry.Type, data)
-		}
-		if err := write(c, s.cfg.Limits.Deadline, text); err != nil {
-			return nil // the client is gone
-		}
-	}
+	})
 }
 
 // stillThere says whether the session that opened a stream is still good.
@@ -131,11 +107,32 @@ func (s *Server) stillThere(ctx context.Context, c *call) bool {
 	return false
 }
 
-// write sends text at once, and gives the client so long to take it.
-func write(c *call, patience time.Duration, text string) error {
-	c.extend(patience)
-	if _, err := io.WriteString(c.Response(), text); err != nil {
+// eventWriter writes to one client, for whoever has something to say.
+type eventWriter struct {
+	c        *call
+	patience time.Duration // that the client has to take what is written
+
+	mu     sync.Mutex
+	closed bool
+}
+
+// write sends text at once. It fails when the client is gone.
+func (w *eventWriter) write(text string) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.closed {
+		return net.ErrClosed
+	}
+	w.c.extend(w.patience)
+	if _, err := io.WriteString(w.c.Response(), text); err != nil {
 		return err
 	}
-	return http.NewResponseController(c.Response()).Flush()
+	return http.NewResponseController(w.c.Response()).Flush()
+}
+
+// close ends writing: what answers a request may not be used once it is answered.
+func (w *eventWriter) close() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.closed = true
 }

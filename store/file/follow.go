@@ -10,6 +10,13 @@ import (
 // followed is how many index records a follower looks at at once. There may be many followers.
 const followed = 64
 
+// LastSeq is the sequence number of the last durable entry; 0 if there is none.
+func (s *Store) LastSeq() uint64 {
+	s.log.mu.Lock()
+	defer s.log.mu.Unlock()
+	return s.log.durable
+}
+
 // Follow yields the durable entries of an owner ("" is all) after afterSeq, then those to come, until
 // ctx ends. Entries of other owners neither wake it nor are read.
 func (s *Store) Follow(ctx context.Context, ownerID string, afterSeq uint64) iter.Seq2[store.Entry, error] {
