@@ -1,6 +1,7 @@
 package compiler_test
 
 import (
+	"encoding/json"
 	"fmt"
 	"strings"
 	"testing"
@@ -119,6 +120,11 @@ func FuzzParse(f *testing.F) {
 			return
 		}
 		compiler.Describe(p)
+		for _, e := range compiler.Examples(p) {
+			if !json.Valid(e) {
+				t.Errorf("the example %s", e)
+			}
+		}
 		loadable(t, p)
 	})
 }

@@ -64,14 +64,15 @@ func (v *visit) showDraft(status int, d draftPageView) error {
 	return v.render(status, "draft", "Draft", d)
 }
 
-// draftCompare says what recorded requests a draft would have changed.
+// draftCompare says what a draft would change for the agent that proposes it.
 func draftCompare(v *visit) error {
 	d, err := v.svc.Draft(v.ctx(), v.caller, v.r.PathValue("id"))
 	if err != nil {
 		return err
 	}
 	e := editView{Text: d.PolicyYAML}
-	if err := v.compare(&e); err != nil {
+	result, err := v.svc.CompareDraft(v.ctx(), v.caller, d.ID)
+	if err := e.compared(result, err); err != nil {
 		return err
 	}
 	if v.fragment() {

@@ -279,9 +279,14 @@ func comparePart(v *visit) error {
 	return v.part("edit", "compared", e)
 }
 
-// compare says which recorded requests the text would answer differently.
+// compare says what the text would answer differently.
 func (v *visit) compare(e *editView) error {
 	result, err := v.svc.Compare(v.ctx(), v.caller, e.ID, e.Text, "")
+	return e.compared(result, err)
+}
+
+// compared takes what a comparison found, or what is wrong with the text.
+func (e *editView) compared(result leash.Comparison, err error) error {
 	if leash.CodeOf(err) == leash.InvalidPolicy {
 		_, e.Problem = explain(err)
 		return nil

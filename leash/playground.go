@@ -3,11 +3,9 @@ package leash
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"time"
 
 	"github.com/openleash/openleash-go/compiler"
-	"github.com/openleash/openleash-go/proof"
 	"github.com/openleash/openleash-go/rego"
 	"github.com/openleash/openleash-go/store"
 )
@@ -91,133 +89,4 @@ func tryLayers(ctx context.Context, text string, subject rego.Subject) (*rego.La
 		return nil, invalidPolicy(ds)
 	}
 	return engine.Layers(subject), nil
-}
-
-// Change is a recorded request that an edited policy set would answer differently.
-type Change struct {
-	DecisionID string          `json:"decision_id"`
-	Time       time.Time       `json:"time"`
-	AgentID    string          `json:"agent_id"`
-	ActionType string          `json:"action_type"`
-	Action     json.RawMessage `json:"action"`
-	Before     store.Result    `json:"before"` // by the policies in force
-	After      store.Result    `json:"after"`  // by the edited ones
-	RuleBefore string          `json:"rule_before,omitempty"`
-	RuleAfter  string          `json:"rule_after,omitempty"`
-}
-
-// Comparison is what would change.
-type Comparison struct {
-	Replayed int      `json:"replayed"` // recorded requests that were tried
-	Changes  []Change `json:"changes"`  // newest first, at most MaxChanges
-	More     bool     `json:"more"`     // there are further changes or requests
-}
-
-const (
-	// CompareDays is how far back requests are replayed.
-	CompareDays = 30
-	// MaxChanges bounds what one comparison lists.
-	MaxChanges = 200
-	maxReplays = 20_000
-)
-
-// Compare replays the caller's recorded requests of the last 30 days against the policies in force
-// and against the same with one text written in place of policy id (or added, if there is none). An
-// agentPrincipalID restricts it to one agent. Budgets are taken as unspent on both sides.
-func (s *Service) Compare(ctx context.Context, c Caller, id, text, agentPrincipalID string) (Comparison, error) {
-	after, err := s.edited(ctx, c, id, text)
-	if err != nil {
-		return Comparison{}, err
-	}
-	out := Comparison{Changes: []Change{}}
-	q := store.AuditQuery{OwnerID: c.OwnerID, AgentPrincipalID: agentPrincipalID, Types: []store.EventType{store.DecisionCreated},
-		Since: s.Now().AddDate(0, 0, -CompareDays), Limit: 500}
-	layers := map[string][2]*rego.Layers{}
-	for {
-		page, err := s.store.Audit(ctx, q)
-		if err != nil {
-			return out, unavailable(err)
-		}
-		for _, e := range page.Items {
-			if out.Replayed >= maxReplays || len(out.Changes) >= MaxChanges {
-				out.More = true
-				return out, nil
-			}
-			change, err := s.replay(ctx, e, after, layers)
-			if err != nil {
-				return out, err
-			}
-			out.Replayed++
-			if change != nil {
-				out.Changes = append(out.Changes, *change)
-			}
-		}
-		if page.NextCursor == "" {
-			return out, nil
-		}
-		q.Cursor = page.NextCursor
-	}
-}
-
-// edited compiles the caller's set with one policy written.
-func (s *Service) edited(ctx context.Context, c Caller, id, text string) (*rego.Engine, error) {
-	var files []rego.File
-	put := rego.File{Path: "draft.yaml", Text: []byte(text)}
-	if isRego(text) {
-		put.Path = "draft.rego"
-	}
-	for _, p := range s.policies.Engine(c.OwnerID).Policies() {
-		if p.ID == id {
-			put.Path = p.File
-			continue
-		}
-		files = append(files, rego.File{Path: p.File, Text: p.Text})
-	}
-	engine, ds := rego.Compile(ctx, c.OwnerID, []string{c.OwnerID}, append(files, put), rego.Options{Deadline: s.cfg.PolicyTimeout})
-	if ds.Err() != nil {
-		return nil, invalidPolicy(ds)
-	}
-	return engine, nil
-}
-
-// replay tries one recorded request before and after; nil if nothing changes.
-func (s *Service) replay(ctx context.Context, e store.Entry, after *rego.Engine, cache map[string][2]*rego.Layers) (*Change, error) {
-	if e.Decision == nil || len(e.Action) == 0 {
-		return nil, nil
-	}
-	pair, ok := cache[e.AgentID]
-	if !ok {
-		a, err := s.agent(ctx, e.AgentID)
-		if err != nil {
-			var known *Error
-			if errors.As(err, &known) && known.Code != Unavailable {
-				cache[e.AgentID] = pair // the agent is gone; nothing changes for it
-				return nil, nil
-			}
-			return nil, err
-		}
-		pair = [2]*rego.Layers{a.layers, after.Layers(rego.Subject{AgentID: a.AgentID, PrincipalID: a.PrincipalID,
-			Groups: a.Groups, OwnerID: a.OwnerID, OwnerType: a.Owner.Type})}
-		cache[e.AgentID] = pair
-	}
-	action := replayable(e)
-	if action == nil || pair[0] == nil {
-		return nil, nil
-	}
-	in := rego.Input{Action: action.Input, ActionType: action.ActionType, Now: e.Time}
-	was, is := pair[0].Decide(ctx, in), pair[1].Decide(ctx, in)
-	if was.Result == is.Result {
-		return nil, nil
-	}
-	return &Change{DecisionID: e.Decision.ID, Time: e.Time, AgentID: e.AgentID, ActionType: action.ActionType, Action: e.Action,
-		Before: store.Result(was.Result), After: store.Result(is.Result), RuleBefore: was.RuleID, RuleAfter: is.RuleID}, nil
-}
-
-// replayable is the action of a recorded request; nil if it was redacted.
-func replayable(e store.Entry) *proof.ParsedAction {
-	action, err := proof.ParseAction(e.Action)
-	if err != nil {
-		return nil
-	}
-	return action
 }

@@ -220,6 +220,7 @@ func TestEditor(t *testing.T) {
 	p.click("details.disclosure:has(#compared) > summary")
 	p.click("button[value=compare]")
 	p.sees("3 requests of 3 requests would have been answered differently")
+	p.sees("Examples that would come out differently")
 	p.click("details.disclosure:has(#tried) > summary")
 	p.click("button[value=try]")
 	p.sees("Nothing was recorded")
