@@ -75,8 +75,8 @@ const tryDeadline = 5 * time.Second
 
 // tryLayers compiles a policy text and makes it apply to the subject, whatever binding it names.
 func tryLayers(ctx context.Context, text string, subject rego.Subject) (*rego.Layers, error) {
-	if len(text) > MaxPolicy {
-		return nil, fail(InvalidPolicy, "a policy is at most %d bytes", MaxPolicy)
+	if len(text) > compiler.MaxFile {
+		return nil, fail(InvalidPolicy, "a policy is at most %d bytes", compiler.MaxFile)
 	}
 	name := "policy.yaml"
 	if isRego(text) {

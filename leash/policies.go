@@ -15,8 +15,6 @@ import (
 	"github.com/openleash/openleash-go/store"
 )
 
-// MaxPolicy bounds the text of a policy, in bytes.
-const MaxPolicy = 1 << 20
 
 // PolicyView is one policy of an owner. Text is there when one policy is asked for.
 type PolicyView struct {
@@ -288,8 +286,8 @@ func (s *Service) PutPolicy(ctx context.Context, c Caller, id string, in PolicyI
 
 // savePolicy writes a policy into its file in one transaction with whatever also does. It sets id.
 func (s *Service) savePolicy(ctx context.Context, c Caller, id *string, in PolicyInput, also func(tx store.Tx) error) error {
-	if len(in.Text) > MaxPolicy {
-		return fail(InvalidPolicy, "a policy is at most %d bytes", MaxPolicy)
+	if len(in.Text) > compiler.MaxFile {
+		return fail(InvalidPolicy, "a policy is at most %d bytes", compiler.MaxFile)
 	}
 	return s.update(ctx, func(tx store.Tx) error {
 		text, err := s.boundText(ctx, tx, c, in)
@@ -502,8 +500,8 @@ type PolicyCheck struct {
 
 // ValidatePolicy says what is wrong with a policy text, what it means in words, and its Rego.
 func (s *Service) ValidatePolicy(ctx context.Context, c Caller, text string) (PolicyCheck, error) {
-	if len(text) > MaxPolicy {
-		return PolicyCheck{}, fail(InvalidPolicy, "a policy is at most %d bytes", MaxPolicy)
+	if len(text) > compiler.MaxFile {
+		return PolicyCheck{}, fail(InvalidPolicy, "a policy is at most %d bytes", compiler.MaxFile)
 	}
 	name := "policy.yaml"
 	if isRego(text) {

@@ -163,7 +163,7 @@ func (s *Server) mount(routes []route, admin bool) http.Handler {
 		e.Add(r.method, r.path, p.handle(r))
 	}
 	if s.cfg.Gui != nil {
-		h := p.portal(http.MaxBytesHandler(s.cfg.Gui, policyLimit))
+		h := p.portal(s.cfg.Gui)
 		e.Any("/gui", h)
 		e.Any("/gui/*", h)
 		e.GET("/", func(c echo.Context) error { return c.Redirect(http.StatusSeeOther, "/gui") })

@@ -219,7 +219,7 @@ func TestEditor(t *testing.T) {
 	p.sees("Compiles")
 	p.click("details.disclosure:has(#compared) > summary")
 	p.click("button[value=compare]")
-	p.sees("3 requests of 3 requests would have been answered differently")
+	p.sees("3 of 3 requests would have been answered differently")
 	p.sees("Examples that would come out differently")
 	p.click("details.disclosure:has(#tried) > summary")
 	p.click("button[value=try]")
