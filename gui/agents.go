@@ -18,6 +18,7 @@ type agentsView struct {
 	Status  store.Status
 	Invites []leash.InviteView // open ones
 	Empty   bool               // there is no agent at all
+	Owners  ownersChoice       // the admin's
 }
 
 // agentItem is an agent in a list.
@@ -36,6 +37,10 @@ func agentList(v *visit) error {
 	default:
 		out.Status = ""
 	}
+	var err error
+	if out.Owners, err = v.ownersChoice(); err != nil {
+		return err
+	}
 	page, err := v.svc.Agents(v.ctx(), v.caller, leash.AgentQuery{Status: out.Status, Text: out.Text, Limit: 25, Cursor: v.query("cursor")})
 	if err != nil {
 		return err
@@ -48,9 +53,12 @@ func agentList(v *visit) error {
 		}
 		out.Items = append(out.Items, agentItem{a, last})
 	}
-	out.Empty = page.Total == 0 && out.Text == "" && out.Status == ""
+	out.Empty = page.Total == 0 && out.Text == "" && out.Status == "" && out.Owners.Chosen == ""
 	if v.fragment() {
 		return v.part("agents", "agent-items", out)
+	}
+	if v.caller.Admin { // invites are their owners' own
+		return v.render(http.StatusOK, "agents", "Agents", out)
 	}
 	invites, err := v.svc.Invites(v.ctx(), v.caller)
 	if err != nil {
@@ -89,6 +97,7 @@ func agentPage(v *visit) error {
 	if err != nil {
 		return err
 	}
+	v.caller.OwnerID = a.OwnerID // whom the admin need not name
 	return v.showAgent(http.StatusOK, agentPageView{AgentView: a, Groups: strings.Join(a.Groups, ", ")})
 }
 
@@ -187,9 +196,20 @@ type inviteView struct {
 	Problem string
 	Groups  string
 	Replace string
-	Grant   *leash.InviteGrant
-	QR      template.URL // data URL of a PNG
+	Link    *linkView
 	Command string
+}
+
+// linkView is a link that is shown this once.
+type linkView struct {
+	leash.InviteGrant
+	Label string
+	QR    template.URL // data URL of a PNG
+}
+
+func newLink(label string, grant leash.InviteGrant) (linkView, error) {
+	qr, err := qrCode(grant.InviteURL)
+	return linkView{grant, label, qr}, err
 }
 
 func invitePage(v *visit) error {
@@ -207,11 +227,12 @@ func invite(v *visit) error {
 	if err != nil {
 		return err
 	}
-	out.Grant = &grant
-	out.Command = "openleash agent register --invite '" + grant.InviteURL + "' --agent-id my-agent --output-env agent.env"
-	if out.QR, err = qrCode(grant.InviteURL); err != nil {
+	link, err := newLink("Invite link", grant)
+	if err != nil {
 		return err
 	}
+	out.Link = &link
+	out.Command = "openleash agent register --invite '" + grant.InviteURL + "' --agent-id my-agent --output-env agent.env"
 	return v.render(http.StatusOK, "invite", "Invite an agent", out)
 }
 

@@ -28,6 +28,9 @@ const (
 	saidSessionEnded  flash = "session-ended"
 	saidTOTPOn        flash = "totp-on"
 	saidTOTPOff       flash = "totp-off"
+	saidOwnerRevoked  flash = "owner-revoked"
+	saidKeyRotated    flash = "key-rotated"
+	saidKeyRevoked    flash = "key-revoked"
 )
 
 // messages are what the flashes say, and how.
@@ -51,6 +54,9 @@ var messages = map[flash]flashView{
 	saidSessionEnded:  {"info", "The session has ended."},
 	saidTOTPOn:        {"good", "The authenticator is on. From now on, logging in needs a code."},
 	saidTOTPOff:       {"ask", "The authenticator is off. Your passphrase alone opens this portal."},
+	saidOwnerRevoked:  {"info", "The owner is revoked. Its sessions have ended, and its agents can do nothing more."},
+	saidKeyRotated:    {"good", "A new key is in force. What the old one signed stays valid until it expires."},
+	saidKeyRevoked:    {"info", "The key is revoked. What it signed is worthless now."},
 }
 
 type flashView struct{ Kind, Text string }

@@ -26,6 +26,11 @@ type Config struct {
 	// Version of the program, for the foot of the page.
 	Version string
 
+	// AdminToken opens the pages of the admin; without one they are not there.
+	AdminToken string
+	// Settings in force, for the admin to read.
+	Settings []Setting
+
 	// LogStatus says up to where the log's chain is verified; nil, or an error, if nobody knows yet.
 	LogStatus func(context.Context) (LogStatus, error)
 }
@@ -44,6 +49,7 @@ type portal struct {
 	assets  *assets
 	pages   map[string]*template.Template
 	tallies tallies
+	admins  admins
 	secure  bool // cookies over TLS alone
 	origin  *http.CrossOriginProtection
 	// scenarios are what the playground offers to try.
@@ -72,7 +78,8 @@ func New(cfg Config) http.Handler {
 	return p.guard(p.origin.Handler(p.routes()))
 }
 
-// routes lists every page. Those of open are for everybody, those of owner for an owner with a session.
+// routes lists every page. Those of open are for everybody, those of owner for an owner with a session;
+// adminRoutes has those of the admin.
 func (p *portal) routes() http.Handler {
 	mux := http.NewServeMux()
 	open := func(pattern string, h page) { mux.Handle(pattern, p.open(h)) }
@@ -144,6 +151,7 @@ func (p *portal) routes() http.Handler {
 	owner("POST /gui/settings/totp/confirm", totpConfirm)
 	owner("POST /gui/settings/totp/disable", totpDisable)
 	owner("GET /gui/keys", keysPage)
+	p.adminRoutes(mux)
 	return mux
 }
 
@@ -173,16 +181,19 @@ func badForm(err error) error {
 
 // owner serves a page to an owner with a session. Others are shown the log-in, with what they were
 // about to do kept.
-func (p *portal) owner(h page) http.Handler {
+func (p *portal) owner(h page) http.Handler { return p.known(h, (*visit).identify, (*visit).askLogin) }
+
+// known serves a page to those whom identify knows, and asks the others to log in.
+func (p *portal) known(h, identify, askLogin page) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		v := &visit{portal: p, w: w, r: r, now: p.cfg.Clock()}
 		if err := r.ParseForm(); err != nil {
 			p.finish(v, badForm(err))
 			return
 		}
-		if err := v.identify(); err != nil {
+		if err := identify(v); err != nil {
 			if leash.CodeOf(err) == leash.Unauthenticated {
-				err = v.askLogin()
+				err = askLogin(v)
 			}
 			p.finish(v, err)
 			return

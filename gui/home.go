@@ -2,7 +2,6 @@ package gui
 
 import (
 	"net/http"
-	"slices"
 
 	"github.com/openleash/openleash-go/leash"
 	"github.com/openleash/openleash-go/store"
@@ -106,14 +105,9 @@ func (v *visit) problems() ([]problemItem, error) {
 	}
 	var out []problemItem
 	for _, f := range broken {
-		for _, p := range f.Problems {
-			out = append(out, problemItem{p, true})
-		}
+		out = append(out, problemItems(f.Problems, true)...)
 	}
-	for _, p := range health.Errors[""] {
-		out = append(out, problemItem{p, false})
-	}
-	out = slices.DeleteFunc(out, func(p problemItem) bool { return p.Severity != "error" })
+	out = append(out, problemItems(health.Errors[""], false)...)
 	return out[:min(len(out), maxProblems)], nil
 }
 
@@ -121,4 +115,15 @@ func (v *visit) problems() ([]problemItem, error) {
 type problemItem struct {
 	leash.Problem
 	Mend bool
+}
+
+// problemItems are the errors among some problems.
+func problemItems(problems []leash.Problem, mend bool) []problemItem {
+	var out []problemItem
+	for _, p := range problems {
+		if p.Severity == "error" && len(out) < maxProblems {
+			out = append(out, problemItem{p, mend})
+		}
+	}
+	return out
 }

@@ -17,13 +17,15 @@ type logView struct {
 	Next   string // address of the next page
 	Filter logFilter
 	Types  []typeChoice
-	Agent  string // the name of the agent in the filter
+	Agent  string       // the name of the agent in the filter
+	Owners ownersChoice // the admin's
 	Status *LogStatus
 }
 
 // logFilter is what the owner looks for.
 type logFilter struct {
 	Text, Type, Result, Agent, Policy, Since, Until string
+	Owner                                           string // of the admin's choice
 }
 
 type typeChoice struct {
@@ -46,8 +48,12 @@ var typeGroups = map[string][]store.EventType{
 }
 
 func (v *visit) logFilter() logFilter {
-	return logFilter{Text: v.query("q"), Type: v.query("type"), Result: v.query("result"), Agent: v.query("agent"),
+	f := logFilter{Text: v.query("q"), Type: v.query("type"), Result: v.query("result"), Agent: v.query("agent"),
 		Policy: v.query("policy"), Since: v.query("since"), Until: v.query("until")}
+	if v.caller.Admin {
+		f.Owner = v.caller.OwnerID
+	}
+	return f
 }
 
 // audit is the filter as the service takes it. A date that is none is left out.
@@ -67,7 +73,7 @@ func (f logFilter) audit() store.AuditQuery {
 func (f logFilter) Query() url.Values {
 	out := url.Values{}
 	for name, value := range map[string]string{"q": f.Text, "type": f.Type, "result": f.Result, "agent": f.Agent,
-		"policy": f.Policy, "since": f.Since, "until": f.Until} {
+		"policy": f.Policy, "since": f.Since, "until": f.Until, "owner": f.Owner} {
 		if value != "" {
 			out.Set(name, value)
 		}
@@ -83,14 +89,21 @@ func logList(v *visit) error {
 	if err != nil {
 		return err
 	}
+	if out.Owners, err = v.ownersChoice(); err != nil {
+		return err
+	}
 	for _, e := range page.Items {
-		out.Items = append(out.Items, describe(e))
+		item := describe(e)
+		if v.caller.Admin && out.Owners.Chosen == "" && e.OwnerID != "" {
+			item.Owner = out.Owners.Name(e.OwnerID)
+		}
+		out.Items = append(out.Items, item)
 	}
 	markDays(out.Items, v.now)
 	if page.NextCursor != "" {
 		next := out.Filter.Query()
 		next.Set("cursor", page.NextCursor)
-		out.Next = "/gui/log?" + next.Encode()
+		out.Next = v.base() + "/log?" + next.Encode()
 	}
 	if out.Filter.Agent != "" {
 		if a, err := v.svc.AgentByID(v.ctx(), v.caller, out.Filter.Agent); err == nil {
@@ -142,6 +155,7 @@ func logEntry(v *visit) error {
 	if err != nil {
 		return err
 	}
+	v.caller.OwnerID = e.OwnerID // whom the admin need not name
 	out := logEntryView{entryView: describe(e)}
 	if d := e.Decision; d != nil {
 		out.What = readAction(e.Action)

@@ -15,6 +15,7 @@ type tier struct {
 	Items           []policyItem
 	Hidden          int  // further policies that fit; search finds them
 	Sortable        bool // every item can be given a rank
+	Problems        []problemItem
 }
 
 // policyItem is a policy in the list. First and Last say whether it can move up and down.
@@ -49,6 +50,8 @@ type policiesView struct {
 	Total    int
 	Text     string
 	Problems []problemItem
+	Owners   ownersChoice // the admin's
+	Next     string       // of the admin's list: the last owner here, if there are more
 }
 
 // maxTier bounds how many policies of one tier a page lists.
@@ -72,6 +75,43 @@ func policyList(v *visit) error {
 		return err
 	}
 	return v.render(http.StatusOK, "policies", "Policies", out)
+}
+
+// policyOwners is how many owners one page of the admin's list has.
+const policyOwners = 20
+
+// allPolicies is the admin's list: the policies of each owner, and what of them does not compile.
+func allPolicies(v *visit) (err error) {
+	var out policiesView
+	if out.Owners, err = v.ownersChoice(); err != nil {
+		return err
+	}
+	active, err := v.activeOwners()
+	if err != nil {
+		return err
+	}
+	health, err := v.svc.PolicyHealth(v.ctx())
+	if err != nil {
+		return err
+	}
+	if chosen := out.Owners.Chosen; chosen != "" {
+		active = slices.DeleteFunc(active, func(o leash.OwnerProfile) bool { return o.ID != chosen })
+	}
+	active, out.Next = after(active, v.query("cursor"), policyOwners)
+	for _, o := range active {
+		all, err := v.svc.Policies(v.ctx(), leash.Caller{OwnerID: o.ID, Admin: true})
+		if err != nil {
+			return err
+		}
+		t := tier{ID: o.ID, Name: short(o.DisplayName), Words: plural(len(all), "policy"), Problems: problemItems(health.Errors[o.ID], false)}
+		t.Hidden = max(0, len(all)-maxTier)
+		for _, p := range all[:len(all)-t.Hidden] {
+			t.Items = append(t.Items, policyItem{PolicyView: p})
+		}
+		out.Tiers = append(out.Tiers, t)
+	}
+	out.Problems = problemItems(health.Errors[""], false)
+	return v.render(http.StatusOK, "allpolicies", "Policies", out)
 }
 
 // fill takes the policies of a tier that hold the text.

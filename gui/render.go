@@ -19,7 +19,10 @@ import (
 type view struct {
 	Title   string
 	Section string // of the navigation
+	Base    string // where the visitor's pages begin: /gui, or /gui/admin
+	Admin   bool   // it is the admin who visits
 	Owner   leash.OwnerProfile
+	Of      string // id of the one owner whom the page is about
 	Token   string // for forms
 	Seq     uint64 // after which the page's stream begins
 	Said    *flashView
@@ -43,6 +46,7 @@ var sections = map[string]string{"home": "home", "approval": "approvals", "appro
 	"agent": "agents", "agents": "agents", "invite": "agents", "invited": "agents",
 	"policies": "policies", "policy": "policies", "form": "policies", "edit": "policies", "build": "policies", "history": "policies", "starters": "policies",
 	"drafts": "drafts", "draft": "drafts", "log": "log", "entry": "log", "playground": "playground",
+	"owners": "owners", "owner": "owners", "newowner": "owners", "allpolicies": "policies", "allkeys": "keys", "inforce": "settings",
 	"settings": "settings", "totp": "settings", "recovery": "settings", "keys": "keys"}
 
 // parsePages reads the templates: each page with the frame and the parts that pages share.
@@ -75,7 +79,8 @@ func (v *visit) execute(status int, name, part, title string, data any) error {
 	if !ok {
 		return fmt.Errorf("there is no template %q", name)
 	}
-	out := view{Seq: v.seq, Title: title, Section: sections[name], Owner: v.owner, Now: v.now, Version: v.cfg.Version, Data: data}
+	out := view{Seq: v.seq, Title: title, Section: sections[name], Base: v.base(), Admin: v.caller.Admin,
+		Owner: v.owner, Of: v.caller.OwnerID, Now: v.now, Version: v.cfg.Version, Data: data}
 	if v.token != "" {
 		out.Token = formToken(v.token)
 	}

@@ -3,7 +3,6 @@ package gui
 import (
 	"html/template"
 	"net/http"
-	"time"
 
 	"github.com/openleash/openleash-go/leash"
 	"github.com/openleash/openleash-go/store"
@@ -149,29 +148,4 @@ func (v *visit) totpRefused(t totpView, err error) error {
 	status, message := explain(err)
 	t.Problem = message
 	return v.render(status, "totp", "Authenticator", t)
-}
-
-// keysView is what others need to check a proof. Keys are changed by the operator, on the machine.
-type keysView struct {
-	Keys []keyItem
-	URL  string
-}
-
-type keyItem struct {
-	KID       string
-	Active    bool
-	PublicKey string
-	Created   time.Time
-	Revoked   *time.Time
-}
-
-func keysPage(v *visit) error {
-	out := keysView{URL: v.cfg.PublicURL + "/v1/public-keys"}
-	active := true // the first that is not revoked signs
-	for _, k := range v.svc.PublicKeys() {
-		item := keyItem{k.KID, active && k.RevokedAt == nil, k.PublicKeyB64, k.CreatedAt, k.RevokedAt}
-		active = active && k.RevokedAt != nil
-		out.Keys = append(out.Keys, item)
-	}
-	return v.render(http.StatusOK, "keys", "Keys", out)
 }

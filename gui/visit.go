@@ -84,7 +84,7 @@ func (v *visit) redirect(to string, message flash) error {
 }
 
 // secrets are fields that are never shown again.
-var secrets = []string{"passphrase", "passphrase_again", "current_passphrase", "totp_code", "code", "invite_token", "form_token"}
+var secrets = []string{"passphrase", "passphrase_again", "current_passphrase", "totp_code", "code", "invite_token", "admin_token", "form_token"}
 
 // field is one value of a form that is to be sent again.
 type field struct{ Name, Value string }

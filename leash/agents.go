@@ -301,9 +301,12 @@ type AgentPage struct {
 	NextCursor string      `json:"next_cursor,omitempty"`
 }
 
-// Agents lists the caller's agents, newest first.
+// Agents lists the caller's agents, newest first. The admin without an owner lists those of all owners.
 func (s *Service) Agents(ctx context.Context, c Caller, q AgentQuery) (AgentPage, error) {
-	terms := []string{store.ByOwner(c.OwnerID)}
+	var terms []string
+	if !c.everybodys() {
+		terms = append(terms, store.ByOwner(c.OwnerID))
+	}
 	if q.Status != "" {
 		terms = append(terms, store.ByStatus(q.Status))
 	}
@@ -338,8 +341,13 @@ func pageLimit(n int) int {
 	return min(n, 500)
 }
 
-// AgentByID returns one of the caller's agents, by principal or by agent_id.
+// AgentByID returns one of the caller's agents, by principal or by agent_id. The admin without an owner
+// finds those of all owners, by principal.
 func (s *Service) AgentByID(ctx context.Context, c Caller, id string) (AgentView, error) {
+	if c.everybodys() {
+		a, err := get[store.Agent](ctx, s.store, id, "agent")
+		return agentView(a), err
+	}
 	a, err := ownAgent(ctx, s.store, c.OwnerID, id)
 	return agentView(a), err
 }

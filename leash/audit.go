@@ -18,7 +18,7 @@ type AuditPage struct {
 // Audit reads the caller's part of the log, newest first. The admin without an owner reads all of it.
 func (s *Service) Audit(ctx context.Context, c Caller, q store.AuditQuery) (AuditPage, error) {
 	q.OwnerID = c.OwnerID
-	if q.OwnerID == "" && !c.Admin {
+	if q.OwnerID == "" && !c.everybodys() {
 		return AuditPage{}, fail(Forbidden, "the log of all owners is for the admin")
 	}
 	q.Limit = pageLimit(q.Limit)
@@ -57,8 +57,7 @@ func (s *Service) Count(ctx context.Context, c Caller, agentPrincipalID string, 
 // Entry returns one entry of the caller's part of the log, by its id or by that of its decision.
 func (s *Service) Entry(ctx context.Context, c Caller, id string) (store.Entry, error) {
 	e, err := s.store.Entry(ctx, id)
-	everybodys := c.Admin && c.OwnerID == ""
-	if errors.Is(err, store.ErrNotFound) || err == nil && e.OwnerID != c.OwnerID && !everybodys {
+	if errors.Is(err, store.ErrNotFound) || err == nil && e.OwnerID != c.OwnerID && !c.everybodys() {
 		return store.Entry{}, fail(NotFound, "there is no entry %q in your log", id)
 	}
 	if err != nil {

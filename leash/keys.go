@@ -114,7 +114,7 @@ func LoadKeyRing(ctx context.Context, r store.Reader) (*proof.KeyRing, error) {
 	return proof.NewKeyRing(keys, active)
 }
 
-// PublicKeys are the keys that proofs verify with, the active one first.
+// PublicKeys are the keys that proofs verify with, oldest first.
 func (s *Service) PublicKeys() []proof.PublicKey { return s.keys.Load().PublicKeys() }
 
 // Keys lists all keys of the server, newest first.

@@ -168,3 +168,6 @@ func (c Caller) By() string {
 	}
 	return c.OwnerID
 }
+
+// everybodys says that the caller is the admin and named no owner: what is read is that of all owners.
+func (c Caller) everybodys() bool { return c.Admin && c.OwnerID == "" }

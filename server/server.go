@@ -172,10 +172,10 @@ func (s *Server) mount(routes []route, admin bool) http.Handler {
 }
 
 // portal serves the owner portal, which answers for itself. Its forms for those who are not logged in
-// hash passphrases, and are limited like the routes that do.
+// take secrets, most hash them, and are limited like the routes that do.
 func (p plane) portal(h http.Handler) echo.HandlerFunc {
 	all := &route{path: "/gui"}
-	hashing := map[string]bool{"/gui/login": true, "/gui/setup": true, "/gui/welcome": true}
+	hashing := map[string]bool{"/gui/login": true, "/gui/setup": true, "/gui/welcome": true, "/gui/admin/login": true}
 	return func(c echo.Context) error {
 		c.Set(callKey, &call{route: all})
 		if r := c.Request(); r.Method == http.MethodPost && hashing[r.URL.Path] {

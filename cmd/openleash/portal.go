@@ -9,9 +9,13 @@ import (
 
 // portal is the owner's pages, and the documentation under /gui/docs/.
 func portal(a *app, n *node) http.Handler {
+	inForce := make([]gui.Setting, len(a.inForce))
+	for i, s := range a.inForce {
+		inForce[i] = gui.Setting(s)
+	}
 	mux := http.NewServeMux()
 	mux.Handle("/gui/docs/", http.StripPrefix("/gui/docs", docs.Handler()))
 	mux.Handle("/", gui.New(gui.Config{Service: n.service, Log: n.log, Clock: a.clock, PublicURL: a.settings.url(), Version: version(),
-		LogStatus: n.watch.Status}))
+		AdminToken: a.settings.adminToken, Settings: inForce, LogStatus: n.watch.Status}))
 	return mux
 }
