@@ -19,6 +19,7 @@ const (
 
 // activity is what an owner's agents did in the last days.
 type activity struct {
+	You     string // whom the agents ask, as the page calls them
 	Days    []day
 	Today   day  // the last 24 hours
 	Partial bool // what was spent is not added up to the beginning yet
@@ -33,8 +34,8 @@ type day struct {
 
 func (d day) Sum() int { return d.Allow + d.Ask + d.Deny }
 
-func (d day) words() string {
-	return fmt.Sprintf("%d allowed, %d put to you, %d denied", d.Allow, d.Ask, d.Deny)
+func (d day) words(you string) string {
+	return fmt.Sprintf("%d allowed, %d put to %s, %d denied", d.Allow, d.Ask, you, d.Deny)
 }
 
 // Money is what was spent, the most first.
@@ -89,7 +90,7 @@ func (t *tallies) of(owner, agent string) *tally {
 // activity adds up the decisions of the last days, of one agent or of all.
 func (v *visit) activity(agentPrincipalID string) (activity, error) {
 	from := v.now.UTC().Truncate(24*time.Hour).AddDate(0, 0, 1-chartDays)
-	t := v.portal.tallies.of(v.owner.ID, agentPrincipalID)
+	t := v.portal.tallies.of(v.caller.OwnerID, agentPrincipalID)
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	q := store.AuditQuery{AgentPrincipalID: agentPrincipalID, Types: []store.EventType{store.DecisionCreated}, Result: store.Allow, Since: from, Limit: 500}
@@ -101,6 +102,7 @@ func (v *visit) activity(agentPrincipalID string) (activity, error) {
 		return activity{}, err
 	}
 	out := t.picture(from, v.now)
+	out.You = v.you()
 	for hour, n := range counts {
 		d := day{Start: hour, Allow: n[store.Allow], Deny: n[store.Deny]}
 		d.Ask = n[store.RequireApproval] + n[store.RequireStepUp] + n[store.RequireDeposit]

@@ -83,6 +83,14 @@ func (v *visit) base() string {
 	return "/gui"
 }
 
+// you is what a page calls the owner whose agents it shows.
+func (v *visit) you() string {
+	if v.caller.Admin {
+		return "the owner"
+	}
+	return "you"
+}
+
 // adminLoginView is the log-in of the admin.
 type adminLoginView struct {
 	Problem string

@@ -119,7 +119,7 @@ func (v *visit) showAgent(status int, a agentPageView) error {
 		return err
 	}
 	for _, e := range page.Items {
-		a.Recent = append(a.Recent, describe(e))
+		a.Recent = append(a.Recent, v.describe(e))
 	}
 	return v.render(status, "agent", a.AgentID, a)
 }

@@ -35,10 +35,10 @@ func (a activity) Decisions() bars {
 	}
 	out := a.canvas()
 	out.Max = strconv.Itoa(top)
-	out.Summary = sum.words()
+	out.Summary = sum.words(a.You)
 	for i, d := range a.Days {
 		c := &out.Columns[i]
-		c.Title = d.Start.Format("2 January") + ": " + d.words()
+		c.Title = d.Start.Format("2 January") + ": " + d.words(a.You)
 		c.pile("allow", d.Allow, top)
 		c.pile("ask", d.Ask, top)
 		c.pile("deny", d.Deny, top)

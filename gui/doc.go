@@ -1,6 +1,11 @@
 // Package gui is the owner's portal, at /gui: where an owner sees what waits, decides, and reads what
 // the agents did.
 //
+// A server with several owners has pages for its admin too, at /gui/admin, if an admin token is
+// configured: that token, typed once an hour, opens a session of its own, which lives in memory alone.
+// The admin reads what all owners have, adds owners, and changes keys; what an owner decides, the admin
+// does not decide here.
+//
 // It owns pages and nothing else: every question and every change is one call of leash.Service, and
 // what a page may not do, the service refuses. Pages are rendered on the server with html/template and
 // can be read without JavaScript; htmx and two small scripts add what is live.

@@ -75,6 +75,15 @@ func describe(e store.Entry) entryView {
 	return v
 }
 
+// describe says a log entry in words to whoever visits.
+func (v *visit) describe(e store.Entry) entryView {
+	out := describe(e)
+	if e.Decision != nil && e.Decision.Result == store.RequireApproval {
+		out.Word = "Asks " + v.you()
+	}
+	return out
+}
+
 // join puts what there is of some words into one line.
 func join(words ...string) string {
 	var out []string

@@ -93,9 +93,9 @@ func logList(v *visit) error {
 		return err
 	}
 	for _, e := range page.Items {
-		item := describe(e)
-		if v.caller.Admin && out.Owners.Chosen == "" && e.OwnerID != "" {
-			item.Owner = out.Owners.Name(e.OwnerID)
+		item := v.describe(e)
+		if name := out.Owners.Name(e.OwnerID); v.caller.Admin && v.caller.OwnerID == "" && name != item.Note {
+			item.Owner = name
 		}
 		out.Items = append(out.Items, item)
 	}
@@ -156,7 +156,7 @@ func logEntry(v *visit) error {
 		return err
 	}
 	v.caller.OwnerID = e.OwnerID // whom the admin need not name
-	out := logEntryView{entryView: describe(e)}
+	out := logEntryView{entryView: v.describe(e)}
 	if d := e.Decision; d != nil {
 		out.What = readAction(e.Action)
 		out.Policy = v.policyNames()[d.PolicyID]

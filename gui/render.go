@@ -22,6 +22,7 @@ type view struct {
 	Base    string // where the visitor's pages begin: /gui, or /gui/admin
 	Admin   bool   // it is the admin who visits
 	Owner   leash.OwnerProfile
+	You     string // what the page calls the owner
 	Of      string // id of the one owner whom the page is about
 	Token   string // for forms
 	Seq     uint64 // after which the page's stream begins
@@ -80,7 +81,7 @@ func (v *visit) execute(status int, name, part, title string, data any) error {
 		return fmt.Errorf("there is no template %q", name)
 	}
 	out := view{Seq: v.seq, Title: title, Section: sections[name], Base: v.base(), Admin: v.caller.Admin,
-		Owner: v.owner, Of: v.caller.OwnerID, Now: v.now, Version: v.cfg.Version, Data: data}
+		Owner: v.owner, You: v.you(), Of: v.caller.OwnerID, Now: v.now, Version: v.cfg.Version, Data: data}
 	if v.token != "" {
 		out.Token = formToken(v.token)
 	}
