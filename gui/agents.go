@@ -47,7 +47,7 @@ func agentList(v *visit) error {
 	}
 	out.Total, out.Next = page.Total, page.NextCursor
 	for _, a := range page.Items {
-		last, err := v.lastEntry(a.PrincipalID)
+		last, err := v.lastEntry(a)
 		if err != nil {
 			return err
 		}
@@ -73,8 +73,9 @@ func agentList(v *visit) error {
 }
 
 // lastEntry is what the log last says of an agent; nil if nothing.
-func (v *visit) lastEntry(principalID string) (*store.Entry, error) {
-	page, err := v.svc.Audit(v.ctx(), v.caller, store.AuditQuery{AgentPrincipalID: principalID, Limit: 1})
+func (v *visit) lastEntry(a leash.AgentView) (*store.Entry, error) {
+	whose := leash.Caller{OwnerID: a.OwnerID, Admin: v.caller.Admin}
+	page, err := v.svc.Audit(v.ctx(), whose, store.AuditQuery{AgentPrincipalID: a.PrincipalID, Limit: 1})
 	if err != nil || len(page.Items) == 0 {
 		return nil, err
 	}

@@ -15,7 +15,7 @@ type entryView struct {
 	Note  string
 	Kind  string // of its pill: good, bad, ask or empty
 	Word  string
-	Owner string // whose it is, where those of several owners are listed
+	Owner string // name of whose it is, where those of several owners are listed
 	Day   string // set on the first entry of a day, where days are shown
 }
 

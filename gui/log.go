@@ -94,7 +94,7 @@ func logList(v *visit) error {
 	}
 	for _, e := range page.Items {
 		item := v.describe(e)
-		if name := out.Owners.Name(e.OwnerID); v.caller.Admin && v.caller.OwnerID == "" && name != item.Note {
+		if name := short(out.Owners.Name(e.OwnerID)); v.caller.Admin && v.caller.OwnerID == "" && name != item.Note {
 			item.Owner = name
 		}
 		out.Items = append(out.Items, item)
