@@ -128,9 +128,6 @@ func setupLink(v *visit) error {
 	if err != nil {
 		return err
 	}
-	if owner.Status != store.Active {
-		return &leash.Error{Code: leash.InvalidStatus, Message: "this owner is revoked"}
-	}
 	return v.showSetupLink(owner)
 }
 

@@ -165,7 +165,7 @@ func (s *Service) SetupInvite(ctx context.Context, ownerID string) (InviteGrant,
 	inv := store.Invite{ID: s.newID("inv"), Purpose: store.InviteSetup, OwnerID: ownerID, TokenHash: hash,
 		Status: store.Pending, CreatedAt: now, ExpiresAt: now.Add(s.cfg.InviteTTL)}
 	err := s.update(ctx, func(tx store.Tx) error {
-		if _, err := get[store.Owner](ctx, tx, ownerID, "owner"); err != nil {
+		if _, err := activeOwner(ctx, tx, ownerID); err != nil {
 			return err
 		}
 		tx.Append(s.event(store.OwnerUpdated, ownerID, map[string]any{"setup_invite": inv.ID}))
@@ -173,6 +173,14 @@ func (s *Service) SetupInvite(ctx context.Context, ownerID string) (InviteGrant,
 	})
 	url := s.cfg.PublicURL + "/gui/setup?invite_id=" + inv.ID + "#" + token
 	return InviteGrant{inv.ID, token, url, inv.ExpiresAt}, err
+}
+
+func activeOwner(ctx context.Context, r store.Reader, id string) (store.Owner, error) {
+	owner, err := get[store.Owner](ctx, r, id, "owner")
+	if err == nil && owner.Status != store.Active {
+		return owner, fail(InvalidStatus, "this owner is revoked")
+	}
+	return owner, err
 }
 
 // Setup redeems a set-up invite: it sets the passphrase, switches TOTP off, and ends all sessions.
@@ -191,7 +199,7 @@ func (s *Service) Setup(ctx context.Context, inviteID, token, passphrase string)
 		if err != nil {
 			return err
 		}
-		if owner, err = get[store.Owner](ctx, tx, inv.OwnerID, "owner"); err != nil {
+		if owner, err = activeOwner(ctx, tx, inv.OwnerID); err != nil {
 			return err
 		}
 		now := s.Now()

@@ -207,3 +207,17 @@ func TestSecondOwnerTakesNothing(t *testing.T) {
 		t.Fatalf("the policy names no owner:\n%s", p.Text)
 	}
 }
+
+// A link that was sent before an owner was revoked opens nothing, and there are no new ones.
+func TestRevokedOwnersAreNotSetUp(t *testing.T) {
+	w := newWorld(t)
+	bob, err := w.CreateOwner(t.Context(), "Bob", "HUMAN")
+	must(t, err)
+	early, err := w.SetupInvite(t.Context(), bob.ID)
+	must(t, err)
+	must(t, w.RevokeOwner(t.Context(), bob.ID))
+	_, err = w.Setup(t.Context(), early.InviteID, early.InviteToken, passphrase)
+	wantCode(t, err, leash.InvalidStatus)
+	_, err = w.SetupInvite(t.Context(), bob.ID)
+	wantCode(t, err, leash.InvalidStatus)
+}
