@@ -5,7 +5,7 @@ import (
 	"sync"
 )
 
-// Bounds on answers that are held open: long polls and streams. One costs some 25 KiB.
+// Bounds on answers that are held open: long polls and streams. One costs some 20 KiB.
 const (
 	maxHeld     = 10_240
 	maxHeldEach = 16 // of one agent or owner
@@ -28,7 +28,8 @@ func newHeld() *held {
 }
 
 // Hold takes a place for an answer that is held open for somebody, an agent or an owner. The context
-// that it returns also ends once Release is called. leave gives the place back.
+// that it returns also ends once Release is called. leave ends it and gives the place back; to call it
+// again does nothing.
 func (s *Service) Hold(parent context.Context, who string) (ctx context.Context, leave func(), err error) {
 	h := s.held
 	h.mu.Lock()
@@ -41,11 +42,11 @@ func (s *Service) Hold(parent context.Context, who string) (ctx context.Context,
 	h.by[who]++
 	ctx, cancel := context.WithCancel(parent)
 	unhook := context.AfterFunc(h.stopping, cancel)
-	return ctx, func() {
+	return ctx, sync.OnceFunc(func() {
 		unhook()
 		cancel()
 		h.leave(who)
-	}, nil
+	}), nil
 }
 
 func (h *held) leave(who string) {

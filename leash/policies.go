@@ -15,7 +15,6 @@ import (
 	"github.com/openleash/openleash-go/store"
 )
 
-
 // PolicyView is one policy of an owner. Text is there when one policy is asked for.
 type PolicyView struct {
 	ID          string   `json:"policy_id"`

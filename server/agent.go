@@ -3,10 +3,14 @@ package server
 import (
 	"context"
 	"encoding/json"
+	"net/http"
 	"time"
+
+	"github.com/labstack/echo/v4"
 
 	"github.com/openleash/openleash-go/leash"
 	"github.com/openleash/openleash-go/proof"
+	"github.com/openleash/openleash-go/store"
 )
 
 func (s *Server) agentRoutes() []route {
@@ -73,24 +77,27 @@ func (s *Server) agentApproval(c *call) (leash.AgentApproval, error) {
 	if err != nil {
 		return leash.AgentApproval{}, err
 	}
-	read := func(ctx context.Context, wait time.Duration) (leash.AgentApproval, error) {
-		return s.svc.AgentApproval(ctx, c.agent, c.id("id"), wait)
+	agent, id := c.agent, c.id("id")
+	now, err := s.svc.AgentApproval(c.ctx, agent, id, 0)
+	if err != nil || wait == 0 || now.Status != store.Pending {
+		return now, err
 	}
-	if wait == 0 {
-		return read(c.ctx, 0)
-	}
-	ctx, leave, err := s.svc.Hold(c.ctx, c.agent.PrincipalID)
-	if err != nil { // the answer as it is now is right, too
+	err = s.hold(agent.PrincipalID, func(ctx context.Context, _ func(), c echo.Context) error {
+		out, err := s.svc.AgentApproval(ctx, agent, id, wait)
+		if ctx.Err() != nil { // the server stops, and the client may still be there
+			out, err = s.svc.AgentApproval(context.WithoutCancel(ctx), agent, id, 0)
+		}
+		extend(c, s.cfg.Limits.Deadline)
+		if err != nil {
+			return err
+		}
+		return send(c, http.StatusOK, out)
+	})
+	if leash.CodeOf(err) == leash.RateLimited { // the answer as it is now is right, too
 		c.Response().Header().Set("Retry-After", "5")
-		return read(c.ctx, 0)
+		return now, nil
 	}
-	defer leave()
-	c.extend(wait + s.cfg.Limits.Deadline)
-	out, err := read(ctx, wait)
-	if ctx.Err() != nil && c.ctx.Err() == nil { // the server stops, and the client is still there
-		return read(c.ctx, 0)
-	}
-	return out, err
+	return now, err
 }
 
 // wait is how long the client wants its answer held.

@@ -3,7 +3,6 @@ package server
 import (
 	"context"
 	"fmt"
-	"net/http"
 	"net/url"
 	"strconv"
 	"time"
@@ -39,7 +38,7 @@ type plane struct {
 func (p plane) handle(r *route) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		err := p.serve(r, c)
-		if err == nil || c.Response().Committed {
+		if _, held := isHeld(err); held || err == nil || c.Response().Committed {
 			return err
 		}
 		if answer := refuse(c, err, r.redeems); answer != nil {
@@ -148,10 +147,3 @@ func (c *call) time(name string) (time.Time, error) {
 
 // status is the query parameter of that name.
 func (c *call) status() store.Status { return store.Status(c.query.Get("status")) }
-
-// extend lets an answer that is held open take longer than the listener's time-outs, by d.
-func (c *call) extend(d time.Duration) {
-	now := time.Now() //nolint:forbidigo // the deadlines of a connection are by the machine's clock
-	// A writer without deadlines has nothing to extend.
-	_ = http.NewResponseController(c.Response()).SetWriteDeadline(now.Add(d))
-}

@@ -21,21 +21,31 @@ import (
 func (p plane) observe(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		began := p.cfg.Clock()
-		res := c.Response()
-		id := requestID(c.Request())
-		res.Header()["X-Request-Id"] = []string{id}
+		c.Response().Header()["X-Request-Id"] = []string{requestID(c.Request())}
 		err := survive(next, c)
-		if err != nil && !res.Committed {
-			if unanswered := refuse(c, err, false); unanswered != nil {
-				err = errors.Join(err, unanswered)
+		if held, ok := isHeld(err); ok {
+			if p.park(held, c, began) {
+				return nil
 			}
+			err = survive(held.here, c)
 		}
-		took := p.cfg.Clock().Sub(began)
-		call, _ := c.Get(callKey).(*call)
-		p.metrics.request(c.Request().Method, call.routeName(), res.Status, took)
-		p.log(c, id, call, took, err)
+		p.conclude(c, began, err)
 		return nil
 	}
+}
+
+// conclude answers what no route answered, and logs and counts the request.
+func (p plane) conclude(c echo.Context, began time.Time, err error) {
+	res := c.Response()
+	if err != nil && !res.Committed {
+		if unanswered := refuse(c, err, false); unanswered != nil {
+			err = errors.Join(err, unanswered)
+		}
+	}
+	took := p.cfg.Clock().Sub(began)
+	call, _ := c.Get(callKey).(*call)
+	p.metrics.request(c.Request().Method, call.routeName(), res.Status, took)
+	p.log(c, call, took, err)
 }
 
 // survive turns a panic into an error. A handler that aborts on purpose may.
@@ -52,7 +62,7 @@ func survive(next echo.HandlerFunc, c echo.Context) (err error) {
 	return next(c)
 }
 
-func (p plane) log(c echo.Context, id string, call *call, took time.Duration, err error) {
+func (p plane) log(c echo.Context, call *call, took time.Duration, err error) {
 	r, res := c.Request(), c.Response()
 	level := slog.LevelInfo
 	var known *leash.Error
@@ -66,7 +76,7 @@ func (p plane) log(c echo.Context, id string, call *call, took time.Duration, er
 		return
 	}
 	attrs := make([]slog.Attr, 0, 9)
-	attrs = append(attrs, slog.String("id", id), slog.String("method", r.Method), slog.String("path", clip(r.URL.Path, 200)),
+	attrs = append(attrs, slog.String("id", res.Header().Get("X-Request-Id")), slog.String("method", r.Method), slog.String("path", clip(r.URL.Path, 200)),
 		slog.Int("status", res.Status), slog.Int64("bytes", res.Size), slog.Float64("ms", float64(took.Microseconds())/1000))
 	if addr := p.clientAddr(r); addr.IsValid() {
 		attrs = append(attrs, slog.String("ip", addr.String()))

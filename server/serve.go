@@ -68,5 +68,5 @@ func (s *Server) shutDown(servers []*http.Server) error {
 			errs = append(errs, fmt.Errorf("stopping: %w", err), srv.Close())
 		}
 	}
-	return errors.Join(errs...)
+	return errors.Join(append(errs, s.awaitParked(grace))...)
 }

@@ -8,6 +8,7 @@ import (
 	"net/netip"
 	"net/url"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/labstack/echo/v4"
@@ -103,7 +104,8 @@ type Server struct {
 	metrics    *metrics
 	docs       documents
 	tls        *certificate
-	outbox     chan struct{} // wakes the webhook worker
+	parked     sync.WaitGroup // answers on connections of their own
+	outbox     chan struct{}  // wakes the webhook worker
 
 	public, admin http.Handler
 }

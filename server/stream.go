@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/go-json-experiment/json"
+	"github.com/labstack/echo/v4"
 
 	"github.com/openleash/openleash-go/leash"
 )
@@ -23,11 +24,13 @@ func (s *Server) eventStream(c *call) error {
 	if err != nil {
 		return err
 	}
-	ctx, leave, err := s.svc.Hold(c.ctx, c.caller.By())
-	if err != nil {
-		return err
-	}
-	defer leave()
+	caller := c.caller
+	return s.hold(caller.By(), func(ctx context.Context, end func(), c echo.Context) error {
+		return s.sendEvents(ctx, end, c, caller, after)
+	})
+}
+
+func (s *Server) sendEvents(ctx context.Context, end func(), c echo.Context, caller leash.Caller, after uint64) error {
 	h := c.Response().Header()
 	h.Set("Content-Type", "text/event-stream")
 	h.Set("X-Accel-Buffering", "no") // proxies pass events on at once
@@ -37,13 +40,11 @@ func (s *Server) eventStream(c *call) error {
 	if out.write("retry: 3000\n\n") != nil {
 		return nil
 	}
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	s.beat(ctx, cancel, out)
+	s.beat(ctx, end, caller, out)
 
-	entries := s.svc.Stream(ctx, c.caller, after)
-	if c.caller.OwnerID == "" {
-		entries = s.svc.StreamAll(ctx, c.caller, after)
+	entries := s.svc.Stream(ctx, caller, after)
+	if caller.OwnerID == "" {
+		entries = s.svc.StreamAll(ctx, caller, after)
 	}
 	for e, err := range entries {
 		if err != nil {
@@ -78,29 +79,29 @@ func (s *Server) resumeAt(c *call) (uint64, error) {
 
 // beat shows signs of life on a stream until ctx ends, and ends it with its session or client. Between
 // two it takes no goroutine: there may be many streams.
-func (s *Server) beat(ctx context.Context, end func(), out *eventWriter) {
+func (s *Server) beat(ctx context.Context, end func(), caller leash.Caller, out *eventWriter) {
 	time.AfterFunc(s.cfg.Limits.Heartbeat, func() {
 		switch {
 		case ctx.Err() != nil:
-		case !s.stillThere(ctx, out.c), out.write(": still here\n\n") != nil:
+		case !s.stillThere(ctx, caller), out.write(": still here\n\n") != nil:
 			end()
 		default:
-			s.beat(ctx, end, out)
+			s.beat(ctx, end, caller, out)
 		}
 	})
 }
 
 // stillThere says whether the session that opened a stream is still good.
-func (s *Server) stillThere(ctx context.Context, c *call) bool {
-	if c.caller.Admin {
+func (s *Server) stillThere(ctx context.Context, c leash.Caller) bool {
+	if c.Admin {
 		return true
 	}
-	sessions, err := s.svc.Sessions(ctx, c.caller)
+	sessions, err := s.svc.Sessions(ctx, c)
 	if err != nil {
 		return false
 	}
 	for _, open := range sessions {
-		if open.ID == c.caller.SessionID {
+		if open.ID == c.SessionID {
 			return true
 		}
 	}
@@ -109,7 +110,7 @@ func (s *Server) stillThere(ctx context.Context, c *call) bool {
 
 // eventWriter writes to one client, for whoever has something to say.
 type eventWriter struct {
-	c        *call
+	c        echo.Context
 	patience time.Duration // that the client has to take what is written
 
 	mu     sync.Mutex
@@ -123,7 +124,7 @@ func (w *eventWriter) write(text string) error {
 	if w.closed {
 		return net.ErrClosed
 	}
-	w.c.extend(w.patience)
+	extend(w.c, w.patience)
 	if _, err := io.WriteString(w.c.Response(), text); err != nil {
 		return err
 	}

@@ -14,6 +14,9 @@ const (
 	garbage    = 48 << 20 // bytes that may lie between two collections
 	minPercent = 30
 	maxPercent = 300
+
+	tuneEvery = time.Second
+	idleLimit = 32 << 20 // bytes that the heap may keep unused
 )
 
 // tuneCollector fits the collector to what lives, now and from time to time until ctx ends.
@@ -22,10 +25,22 @@ func tuneCollector(ctx context.Context) error {
 		return nil
 	}
 	debug.FreeOSMemory() // what the start left behind
-	again := time.NewTicker(time.Minute)
+	again := time.NewTicker(tuneEvery)
 	defer again.Stop()
+	percent, quiet := 0, 0
 	for {
-		debug.SetGCPercent(collectorPercent(liveHeap()))
+		use := readMemory()
+		if p := collectorPercent(use.live); p != percent {
+			percent = p
+			debug.SetGCPercent(p)
+		}
+		// After a rush, what it took is given back soon, and not over minutes.
+		if quiet++; use.idle < idleLimit {
+			quiet = 0
+		} else if quiet >= 10 {
+			debug.FreeOSMemory()
+			quiet = 0
+		}
 		select {
 		case <-ctx.Done():
 			return nil
@@ -34,17 +49,26 @@ func tuneCollector(ctx context.Context) error {
 	}
 }
 
-// collectorPercent is how far the heap may grow beyond what lives, in percent of it.
+// collectorPercent is how far the heap may grow beyond what lives, in percent of it, in tens.
 func collectorPercent(live uint64) int {
-	return int(min(max(garbage*100/max(live, 1), minPercent), maxPercent))
+	return int(min(max(garbage*100/max(live, 1), minPercent), maxPercent)) / 10 * 10
 }
 
-// liveHeap is what the last collection found alive, in bytes.
-func liveHeap() uint64 {
-	sample := []metrics.Sample{{Name: "/gc/heap/live:bytes"}}
-	metrics.Read(sample)
-	if sample[0].Value.Kind() != metrics.KindUint64 {
-		return garbage
+// memoryUse is what the process needs, and what it keeps beyond.
+type memoryUse struct {
+	live uint64 // found alive by the last collection: what a percentage of the collector is taken of
+	idle uint64 // neither used nor given back
+}
+
+func readMemory() memoryUse {
+	samples := []metrics.Sample{{Name: "/gc/heap/live:bytes"}, {Name: "/gc/scan/stack:bytes"}, {Name: "/gc/scan/globals:bytes"},
+		{Name: "/memory/classes/heap/free:bytes"}}
+	metrics.Read(samples)
+	value := func(i int) uint64 {
+		if samples[i].Value.Kind() != metrics.KindUint64 {
+			return 0
+		}
+		return samples[i].Value.Uint64()
 	}
-	return sample[0].Value.Uint64()
+	return memoryUse{live: value(0) + value(1) + value(2), idle: value(3)}
 }
