@@ -6,6 +6,7 @@ import (
 	"errors"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -190,6 +191,62 @@ func TestStreamsAreBounded(t *testing.T) {
 		t.Error("no Retry-After")
 	}
 	w.do("GET", "/v1/owner/events/stream?after=-1", nil, as(token), unchecked).want(400, "INVALID_REQUEST")
+}
+
+// Where a connection cannot be taken over, such as with HTTP/2, the answer is given where it was asked for.
+func TestHeldWithoutAConnectionOfItsOwn(t *testing.T) {
+	w := newWorld(t)
+	shared := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+		w.srv.Public().ServeHTTP(struct {
+			http.ResponseWriter
+			http.Flusher
+		}{rw, rw.(http.Flusher)}, r)
+	}))
+	defer shared.Close()
+	here := func(r *request) { r.base = shared.URL }
+	a := w.join("waiter")
+	w.policy(spendingPolicy).want(200)
+	id := w.pending(a)
+	s := w.stream(as(w.login()), here)
+	s.next("retry: ")
+	got := make(chan answer)
+	go func() { got <- a.do("GET", "/v1/agent/approval-requests/"+id+"?wait=60s", nil, here) }()
+	waitFor(t, "both are held", func() bool { return w.held() == "2" })
+	w.asAdmin("POST", "/v1/owner/approval-requests/"+id+"/approve", M{}).want(200)
+	if polled := (<-got).want(200); polled.str("status") != "APPROVED" {
+		t.Errorf("got %s", polled.raw)
+	}
+	if data := s.next("data: "); !strings.Contains(data, id) {
+		t.Errorf("the event is %s", data)
+	}
+	s.close()
+	waitFor(t, "the seats are free again", func() bool { return w.held() == "0" })
+}
+
+// A client that is gone holds nothing.
+func TestHeldForNobody(t *testing.T) {
+	w := newWorld(t)
+	a := w.join("waiter")
+	w.policy(spendingPolicy).want(200)
+	id := w.pending(a)
+	ctx, leave := context.WithCancel(t.Context())
+	gone := make(chan error)
+	go func() {
+		r := request{method: "GET", path: "/v1/agent/approval-requests/" + id + "?wait=60s", header: http.Header{}, base: w.public.URL, unchecked: true}
+		a.sign(&r)
+		req, err := http.NewRequestWithContext(ctx, r.method, r.base+r.path, nil)
+		if err == nil {
+			req.Header = r.header
+			_, err = http.DefaultTransport.RoundTrip(req) //nolint:bodyclose // there is none
+		}
+		gone <- err
+	}()
+	waitFor(t, "the poll is held", func() bool { return w.held() == "1" })
+	leave()
+	if err := <-gone; !errors.Is(err, context.Canceled) {
+		t.Errorf("got %v", err)
+	}
+	waitFor(t, "the seat is free again", func() bool { return w.held() == "0" })
 }
 
 // A stopping server ends what is held open, finishes what is in flight, and takes no more.
