@@ -237,7 +237,7 @@ func TestHeldForNobody(t *testing.T) {
 		req, err := http.NewRequestWithContext(ctx, r.method, r.base+r.path, nil)
 		if err == nil {
 			req.Header = r.header
-			_, err = http.DefaultTransport.RoundTrip(req) //nolint:bodyclose // there is none
+			_, err = http.DefaultTransport.RoundTrip(req)
 		}
 		gone <- err
 	}()
