@@ -175,7 +175,7 @@ func TestAdminSessionEnds(t *testing.T) {
 }
 
 // Promise 5: a page of another origin can do nothing with the admin's cookie.
-func TestPromise5AdminOrigins(t *testing.T) {
+func TestPromise05AdminOrigins(t *testing.T) {
 	s := newAdminSite(t, "http://127.0.0.1:8787")
 	add := func() *http.Request {
 		return s.admin(http.MethodPost, "/gui/admin/owners", url.Values{"display_name": {"Eve"}})

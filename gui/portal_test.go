@@ -127,7 +127,7 @@ func TestEveryPageIsGuarded(t *testing.T) {
 }
 
 // Promise 5: a page of another origin can do nothing with an owner's cookie.
-func TestPromise5OtherOrigins(t *testing.T) {
+func TestPromise05OtherOrigins(t *testing.T) {
 	s := newSite(t, "http://127.0.0.1:8787")
 	invites := func() int {
 		all, err := s.Invites(t.Context(), s.owner)
@@ -162,7 +162,7 @@ func TestPromise5OtherOrigins(t *testing.T) {
 }
 
 // Promise 7: log-out ends the session on the server, and the cookie is out of reach of scripts.
-func TestPromise7Cookies(t *testing.T) {
+func TestPromise07Cookies(t *testing.T) {
 	for _, public := range []string{"http://127.0.0.1:8787", "https://leash.example"} {
 		s := newSite(t, public)
 		login := s.request(http.MethodPost, "/gui/login", url.Values{"passphrase": {passphrase}})

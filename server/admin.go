@@ -15,8 +15,8 @@ func (s *Server) adminRoutes() []route {
 			doc: "Also for one who lost it. The token is shown this once.", endpoint: takes(s.setupInvite)},
 		{method: "DELETE", path: "/v1/admin/owners/:id", summary: "Revoke an owner", doc: "Sessions end, and the owner's agents can do nothing more.",
 			endpoint: gives(s.revokeOwner)},
-		{method: "GET", path: "/v1/admin/agents", summary: "The agents of all owners", doc: "Or of the one that X-Owner-Id names; then in pages.",
-			query: append([]param{{"status", "string", "PENDING, ACTIVE or REVOKED"}}, paging...), endpoint: gives(s.allAgents)},
+		{method: "GET", path: "/v1/admin/agents", summary: "The agents of all owners, newest first", doc: "Or of the one that X-Owner-Id names.",
+			query: agentQuery, endpoint: gives(s.agents)},
 		{method: "GET", path: "/v1/admin/policies", summary: "The policies of all owners", doc: "Or of the one that X-Owner-Id names.", endpoint: gives(s.allPolicies)},
 		{method: "GET", path: "/v1/admin/audit", summary: "The whole log, newest first", doc: "Or the part of the owner that X-Owner-Id names.",
 			query: auditQuery, endpoint: gives(s.audit)},
@@ -84,20 +84,6 @@ func (s *Server) each(c *call, use func(leash.Caller) error) error {
 		}
 	}
 	return nil
-}
-
-func (s *Server) allAgents(c *call) (leash.AgentPage, error) {
-	if c.caller.OwnerID != "" {
-		return s.agents(c)
-	}
-	all := leash.AgentPage{Items: []leash.AgentView{}}
-	err := s.each(c, func(caller leash.Caller) error {
-		page, err := s.svc.Agents(c.ctx, caller, leash.AgentQuery{Status: c.status(), Limit: maxPage})
-		all.Items = append(all.Items, page.Items...)
-		all.Total += page.Total
-		return err
-	})
-	return all, err
 }
 
 // OwnedPolicy is a policy with whose it is.

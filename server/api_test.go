@@ -233,6 +233,11 @@ func visitAdmin(w *world) {
 		w.do("GET", "/v1/admin/"+path, nil).want(401, "UNAUTHENTICATED")
 	}
 	w.asAdmin("GET", "/v1/admin/agents?limit=1", nil, with("X-Owner-Id", w.owner)).want(200)
+	first := w.asAdmin("GET", "/v1/admin/agents?limit=1", nil).want(200)
+	rest := w.asAdmin("GET", "/v1/admin/agents?cursor="+first.str("next_cursor"), nil).want(200)
+	if n := len(first.items("items")) + len(rest.items("items")); first.M["total"] != float64(n) || n < 2 {
+		w.t.Errorf("%d agents in two pages of %v", n, first.M["total"])
+	}
 	w.asAdmin("POST", "/v1/admin/policies/reload", nil).want(200)
 	entry := w.asAdmin("GET", "/v1/admin/audit?event_type=DECISION_CREATED&limit=1", nil).items("items")[0].(M)
 	w.asAdmin("POST", "/v1/admin/audit/redact", M{"id": entry["event_id"], "paths": []string{"$.payload.currency"}}).want(200)

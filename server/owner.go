@@ -13,12 +13,15 @@ var paging = []param{
 
 const maxPage = 500
 
+var agentQuery = append([]param{
+	{"status", "string", "PENDING, ACTIVE or REVOKED"},
+	{"q", "string", "a part of the agent_id or of a group"},
+}, paging...)
+
 func (s *Server) ownAgentRoutes() []route {
 	return []route{
 		{method: "GET", path: "/v1/owner/agents", summary: "The owner's agents, newest first",
-			query: append([]param{{"status", "string", "PENDING, ACTIVE or REVOKED"},
-				{"q", "string", "a part of the agent_id or of a group"}}, paging...),
-			endpoint: gives(s.agents)},
+			query: agentQuery, endpoint: gives(s.agents)},
 		{method: "GET", path: "/v1/owner/agents/:id", summary: "One agent, by principal or agent_id", endpoint: gives(s.ownAgent)},
 		{method: "PUT", path: "/v1/owner/agents/:id", summary: "Accept, revoke, or put into groups",
 			doc:      "status ACTIVE accepts an agent that waits, REVOKED ends it at once; groups are exactly those of the list.",
