@@ -37,6 +37,7 @@ func TestPages(t *testing.T) {
 	drafts, err := w.Drafts(t.Context(), w.owner, "")
 	w.must(err)
 	p.visit("/gui/drafts/" + drafts.Items[0].ID)
+	p.sees("made up from the rules")
 	p.look("draft")
 	approvals, err := w.Approvals(t.Context(), w.owner, leashPending)
 	w.must(err)
