@@ -1,6 +1,8 @@
 package leash
 
 import (
+	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -123,9 +125,12 @@ func (s *Service) tryExamples(ctx context.Context, c Caller, edit *rego.Policy, 
 	pair := [2]*rego.Layers{s.policies.Engine(c.OwnerID).Layers(subject), after.Layers(subject)}
 	seen := map[string]bool{}
 	for _, p := range append([]*rego.Policy{edit}, pair[0].Policies()...) {
-		policy, _ := compiler.Parse(p.File, p.Text)
-		if isRego(string(p.Text)) || policy == nil {
+		if isRego(string(p.Text)) {
 			continue
+		}
+		policy, ds := compiler.Parse(p.File, p.Text)
+		if ds.Err() != nil {
+			return invalidPolicy(ds)
 		}
 		for _, example := range compiler.Examples(policy) {
 			action, err := proof.ParseAction(example)
@@ -140,10 +145,8 @@ func (s *Service) tryExamples(ctx context.Context, c Caller, edit *rego.Policy, 
 			}
 		}
 	}
-	newlyAllowed := func(d Difference) bool { return d.After == store.Allow }
-	rest := slices.DeleteFunc(slices.Clone(out.Examples), newlyAllowed)
-	first := slices.DeleteFunc(out.Examples, func(d Difference) bool { return !newlyAllowed(d) })
-	out.Examples = append(first, rest...)
+	order := map[store.Result]int{store.Allow: -1}
+	slices.SortStableFunc(out.Examples, func(a, b Difference) int { return cmp.Compare(order[a.After], order[b.After]) })
 	out.Examples = out.Examples[:min(len(out.Examples), MaxExamples)]
 	return nil
 }
@@ -187,7 +190,7 @@ func (s *Service) edited(ctx context.Context, c Caller, id, text string) (*rego.
 		return nil, nil, invalidPolicy(ds)
 	}
 	for _, p := range engine.Policies() {
-		if p.File == put.Path {
+		if p.File == put.Path && bytes.Equal(p.Text, put.Text) {
 			return engine, p, nil
 		}
 	}
