@@ -70,9 +70,17 @@ type RedeemInput struct {
 
 var agentIDForm = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._:@-]{0,127}$`)
 
-func checkIdentity(agentID, key string) error {
-	if !agentIDForm.MatchString(agentID) || strings.HasPrefix(agentID, "agt_") {
+// CheckAgentID reports why a text cannot be the id of an agent.
+func CheckAgentID(id string) error {
+	if !agentIDForm.MatchString(id) || strings.HasPrefix(id, "agt_") {
 		return fail(InvalidRequest, "agent_id must be 1 to 128 of letters, digits, . _ : @ -, begin with a letter or digit, and not with agt_")
+	}
+	return nil
+}
+
+func checkIdentity(agentID, key string) error {
+	if err := CheckAgentID(agentID); err != nil {
+		return err
 	}
 	if _, err := proof.ParsePublicKeyB64(key); err != nil {
 		return fail(InvalidKey, "agent_pubkey_b64 must be an Ed25519 public key in base64 DER (SPKI)")

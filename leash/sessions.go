@@ -243,10 +243,21 @@ func (s *Service) comparePassphrase(ctx context.Context, passphrase, hash string
 	return match, nil
 }
 
-// hashPassphrase checks the strength of a passphrase and hashes it.
+// CheckPassphrase reports why a text cannot be a passphrase.
+func CheckPassphrase(passphrase string) error {
+	switch {
+	case len([]rune(passphrase)) < MinPassphrase:
+		return fail(WeakPassphrase, "a passphrase has at least %d characters", MinPassphrase)
+	case len(passphrase) > maxPassphrase:
+		return fail(WeakPassphrase, "a passphrase is at most %d bytes", maxPassphrase)
+	}
+	return nil
+}
+
+// hashPassphrase checks a passphrase and hashes it.
 func (s *Service) hashPassphrase(ctx context.Context, passphrase string) (string, error) {
-	if len([]rune(passphrase)) < MinPassphrase || len(passphrase) > maxPassphrase {
-		return "", fail(WeakPassphrase, "a passphrase has at least %d characters", MinPassphrase)
+	if err := CheckPassphrase(passphrase); err != nil {
+		return "", err
 	}
 	release, err := s.acquireHashing(ctx)
 	if err != nil {

@@ -27,9 +27,11 @@ is active at once; without one it asks the owner, and waits for ` + "`openleash 
 			if (invite == "") == (owner == "") {
 				return misuse("give either --invite, or --url and --owner-id")
 			}
-			if _, err := os.Lstat(env); err == nil {
-				return advise(fmt.Errorf("%s exists already", env), "it may hold an agent's only key: name another file with --output-env")
+			file, err := newSecret(env)
+			if err != nil {
+				return err
 			}
+			defer file.drop()
 			key, err := sdk.GenerateKeyPair()
 			if err != nil {
 				return fmt.Errorf("making the agent's key: %w", err)
@@ -43,7 +45,7 @@ is active at once; without one it asks the owner, and waits for ` + "`openleash 
 			if err != nil {
 				return err
 			}
-			if err := writeSecret(env, r.Env()); err != nil {
+			if err := file.keep(r.Env()); err != nil {
 				return err
 			}
 			if a.asJSON {
@@ -71,7 +73,7 @@ is active at once; without one it asks the owner, and waits for ` + "`openleash 
 // request is what `agent authorize` asks.
 type request struct {
 	env, payload, currency, domain  string
-	amount                          int64
+	amount                          *int64 // nil if it is not given: 0 is an amount
 	actionID, justification         string
 	wait                            time.Duration
 	saveAction, actionFile, redeems string
@@ -79,6 +81,7 @@ type request struct {
 
 func agentAuthorize(a *app) *cobra.Command {
 	var r request
+	var amount int64
 	c := &cobra.Command{
 		Use:   "authorize ACTION_TYPE",
 		Short: "As an agent: ask whether an action is allowed",
@@ -87,14 +90,17 @@ func agentAuthorize(a *app) *cobra.Command {
 With --wait, a decision that needs its owner is asked for, and the answer waited for. By hand: keep the action
 with --save-action, let the owner approve, and ask again with --action and --approval-token.`,
 		Example: `  openleash agent authorize purchase.order --payload '{"amount": 45, "currency": "USD"}' --env agent.env
-  openleash agent authorize purchase.order --amount-minor 25000 --currency USD --env agent.env --wait 5m`,
-		Args: cobra.MaximumNArgs(1),
+  openleash agent authorize purchase.order --amount-minor 25000 --currency USD --env agent.env --wait=5m`,
+		Args: oneActionType,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if (len(args) == 1) == (r.actionFile != "") {
 				return misuse("give an action type, or the action of an earlier request with --action")
 			}
 			if (r.actionFile != "") != (r.redeems != "") {
 				return misuse("--action and --approval-token go together")
+			}
+			if cmd.Flags().Changed("amount-minor") {
+				r.amount = &amount
 			}
 			client, err := a.agentClient(r.env)
 			if err != nil {
@@ -111,7 +117,7 @@ with --save-action, let the owner approve, and ask again with --action and --app
 	f.SortFlags = false
 	f.StringVar(&r.env, "env", "", "file with the agent's environment (default: the environment)")
 	f.StringVar(&r.payload, "payload", "", "what the policy looks at: a JSON object, or @FILE")
-	f.Int64Var(&r.amount, "amount-minor", 0, "payload.amount_minor, in minor units such as cents")
+	f.Int64Var(&amount, "amount-minor", 0, "payload.amount_minor, in minor units such as cents")
 	f.StringVar(&r.currency, "currency", "", "payload.currency")
 	f.StringVar(&r.domain, "domain", "", "domain of the counterparty, the audience of the proof")
 	f.StringVar(&r.actionID, "action-id", "", "idempotency key (default: a random one)")
@@ -122,6 +128,16 @@ with --save-action, let the owner approve, and ask again with --action and --app
 	f.StringVar(&r.actionFile, "action", "", "file with the action of an earlier request")
 	f.StringVar(&r.redeems, "approval-token", "", "token of its approval")
 	return c
+}
+
+// oneActionType takes the action type, if any. A time behind a bare --wait would be taken for a second one.
+func oneActionType(cmd *cobra.Command, args []string) error {
+	if len(args) == 2 && cmd.Flags().Changed("wait") {
+		if _, err := time.ParseDuration(args[1]); err == nil {
+			return advise(fmt.Errorf("--wait and its time are one word"), "write --wait=%s", args[1])
+		}
+	}
+	return cobra.MaximumNArgs(1)(cmd, args)
 }
 
 func (r *request) send(ctx context.Context, a *app, client *sdk.Client, args []string) (*sdk.Decision, error) {
@@ -171,11 +187,9 @@ func (r *request) action(kind string) (sdk.Action, error) {
 		}
 		text = string(b)
 	}
-	payload := map[string]json.RawMessage{}
-	if text != "" {
-		if err := json.Unmarshal([]byte(text), &payload); err != nil {
-			return sdk.Action{}, misuse("--payload is no JSON object: %w", err)
-		}
+	payload, err := readPayload(text)
+	if err != nil {
+		return sdk.Action{}, err
 	}
 	add := func(key string, value any) error {
 		if _, twice := payload[key]; twice {
@@ -186,8 +200,8 @@ func (r *request) action(kind string) (sdk.Action, error) {
 		return err
 	}
 	var errs []error
-	if r.amount != 0 {
-		errs = append(errs, add("amount_minor", r.amount))
+	if r.amount != nil {
+		errs = append(errs, add("amount_minor", *r.amount))
 	}
 	if r.currency != "" {
 		errs = append(errs, add("currency", r.currency))
@@ -197,6 +211,25 @@ func (r *request) action(kind string) (sdk.Action, error) {
 		out.RelyingParty = &proof.RelyingParty{Domain: r.domain}
 	}
 	return out, errors.Join(errs...)
+}
+
+// readPayload reads a JSON object as strictly as the server does: here a key that is given twice would be lost
+// before the server can refuse it.
+func readPayload(text string) (map[string]json.RawMessage, error) {
+	payload := map[string]json.RawMessage{}
+	if text == "" {
+		return payload, nil
+	}
+	if err := json.Unmarshal([]byte(text), &payload); err != nil {
+		return nil, misuse("--payload is no JSON object: %w", err)
+	}
+	if payload == nil {
+		return nil, misuse("--payload is null: want a JSON object")
+	}
+	if _, err := proof.ParseAction([]byte(`{"action_type":"a","payload":` + text + `}`)); err != nil {
+		return nil, misuse("--payload is not valid: %w", err)
+	}
+	return payload, nil
 }
 
 // showDecision prints a decision. Only an ALLOW is success.

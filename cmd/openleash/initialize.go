@@ -111,6 +111,14 @@ func (a *app) setUp(ctx context.Context, w wishes) (*setUp, error) {
 	if err := a.checkWishes(w); err != nil {
 		return nil, err
 	}
+	var env *secret
+	if w.env != "" {
+		var err error
+		if env, err = newSecret(w.env); err != nil {
+			return nil, err
+		}
+		defer env.drop()
+	}
 	n, err := a.open(ctx, false)
 	if err != nil {
 		return nil, err
@@ -120,17 +128,33 @@ func (a *app) setUp(ctx context.Context, w wishes) (*setUp, error) {
 		return nil, err
 	}
 	s.Data = a.settings.data
-	if w.env != "" {
-		return s, writeSecret(w.env, s.Agent.Env())
+	if env != nil {
+		return s, env.keep(s.Agent.Env())
 	}
 	return s, nil
 }
 
-// checkWishes refuses what would fail half-way.
+// checkWishes refuses what would fail half-way: an owner whose generated passphrase was never shown is locked out.
 func (a *app) checkWishes(w wishes) error {
 	if err := leash.CheckName(w.name); err != nil {
 		return err
 	}
+	if err := leash.CheckAgentID(w.agentID); err != nil {
+		return err
+	}
+	if err := checkProfile(w.profile); err != nil {
+		return misuse("--policy-profile is %q: %w", w.profile, err)
+	}
+	if w.passphrase != "" {
+		if err := leash.CheckPassphrase(w.passphrase); err != nil {
+			return err
+		}
+	}
+	return a.checkUnused()
+}
+
+// checkUnused refuses a folder that is set up already.
+func (a *app) checkUnused() error {
 	there, err := a.settings.hasOwner()
 	if err != nil {
 		return fmt.Errorf("looking for the data folder: %w", err)
@@ -138,12 +162,6 @@ func (a *app) checkWishes(w wishes) error {
 	if there {
 		return advise(fmt.Errorf("%s is set up already; it was left as it is", a.settings.data),
 			"add agents with `openleash agent invite`, or name another folder with --data")
-	}
-	if w.env == "" {
-		return nil
-	}
-	if _, err := os.Lstat(w.env); !errors.Is(err, fs.ErrNotExist) {
-		return advise(fmt.Errorf("%s exists already; nothing was set up", w.env), "it may hold an agent's only key: name another file with --output-env")
 	}
 	return nil
 }
@@ -179,17 +197,41 @@ func (n *node) setUp(ctx context.Context, w wishes) (*setUp, error) {
 	return s, nil
 }
 
-// writeSecret writes a file that only its owner may read. It replaces none.
-func writeSecret(name, text string) error {
+// secret is a new file for an agent's environment, which only its owner may read. It is made before the key, since
+// a key that cannot be kept has used up the invite and the agent's id.
+type secret struct {
+	f    *os.File
+	kept bool
+}
+
+// newSecret makes the file. It replaces none.
+func newSecret(name string) (*secret, error) {
 	f, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
-	if err != nil {
-		return fmt.Errorf("writing the agent's environment: %w", err)
+	if errors.Is(err, fs.ErrExist) {
+		return nil, advise(fmt.Errorf("%s exists already; nothing was done", name), "it may hold an agent's only key: name another file with --output-env")
 	}
-	_, err = f.WriteString(text)
-	if err := errors.Join(err, f.Sync(), f.Close()); err != nil {
+	if err != nil {
+		return nil, advise(fmt.Errorf("making the agent's environment: %w", err), "nothing was done: name another file with --output-env")
+	}
+	return &secret{f: f}, nil
+}
+
+// keep writes the environment into the file.
+func (s *secret) keep(text string) error {
+	s.kept = true
+	_, err := s.f.WriteString(text)
+	if err := errors.Join(err, s.f.Sync(), s.f.Close()); err != nil {
 		return fmt.Errorf("writing the agent's environment: %w", err)
 	}
 	return nil
+}
+
+// drop takes the file away again, unless it was kept.
+func (s *secret) drop() {
+	if !s.kept {
+		_ = s.f.Close() // it is empty
+		_ = os.Remove(s.f.Name())
+	}
 }
 
 func (a *app) showSetUp(s *setUp, w wishes) error {

@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"slices"
 	"strings"
 
 	"charm.land/huh/v2"
@@ -26,7 +25,7 @@ func wizardCommand(a *app) *cobra.Command {
 three sample decisions and the agent's environment.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if err := a.checkWishes(wishes{name: "nobody yet"}); err != nil {
+			if err := a.checkUnused(); err != nil {
 				return err
 			}
 			w := wishes{agentID: "my-agent", profile: "balanced"}
@@ -61,6 +60,17 @@ func profiles() []choice {
 
 type choice struct{ name, meaning string }
 
+func checkProfile(name string) error {
+	var names []string
+	for _, p := range profiles() {
+		if p.name == name {
+			return nil
+		}
+		names = append(names, p.name)
+	}
+	return fmt.Errorf("want one of %s", strings.Join(names, ", "))
+}
+
 // askWishes asks on a terminal with a form, and elsewhere line by line.
 func (a *app) askWishes(ctx context.Context, w *wishes) error {
 	if a.interactive {
@@ -79,7 +89,7 @@ func (a *app) askByForm(ctx context.Context, w *wishes) error {
 		huh.NewGroup(
 			huh.NewInput().Title("Your name").Description("as agents and the portal show it").Value(&w.name).Validate(leash.CheckName),
 			huh.NewInput().Title("Passphrase").Description("for the portal; at least 8 characters").EchoMode(huh.EchoModePassword).
-				Value(&w.passphrase).Validate(checkPassphrase),
+				Value(&w.passphrase).Validate(leash.CheckPassphrase),
 			huh.NewInput().Title("Once more").EchoMode(huh.EchoModePassword).Value(&again).Validate(func(s string) error {
 				if s != w.passphrase {
 					return errors.New("it is not the same")
@@ -88,7 +98,7 @@ func (a *app) askByForm(ctx context.Context, w *wishes) error {
 			}),
 		),
 		huh.NewGroup(
-			huh.NewInput().Title("Your first agent").Description("its id, unique on this server").Value(&w.agentID),
+			huh.NewInput().Title("Your first agent").Description("its id, unique on this server").Value(&w.agentID).Validate(leash.CheckAgentID),
 			huh.NewSelect[string]().Title("What may it do at first?").Options(options...).Value(&w.profile),
 		),
 	).WithInput(a.in).WithOutput(a.out)
@@ -100,13 +110,6 @@ func (a *app) askByForm(ctx context.Context, w *wishes) error {
 	return nil
 }
 
-func checkPassphrase(s string) error {
-	if len([]rune(s)) < leash.MinPassphrase {
-		return fmt.Errorf("at least %d characters", leash.MinPassphrase)
-	}
-	return nil
-}
-
 // askByLine asks where there is no terminal: one answer a line, an empty line takes the default.
 func (a *app) askByLine(w *wishes) error {
 	lines := bufio.NewReader(a.in)
@@ -114,22 +117,15 @@ func (a *app) askByLine(w *wishes) error {
 	for _, p := range profiles() {
 		names = append(names, p.name)
 	}
-	known := func(s string) error {
-		if !slices.Contains(names, s) {
-			return fmt.Errorf("one of %s", strings.Join(names, ", "))
-		}
-		return nil
-	}
-	any := func(string) error { return nil }
 	for _, q := range []struct {
 		question string
 		answer   *string
 		check    func(string) error
 	}{
 		{"Your name", &w.name, leash.CheckName},
-		{"Passphrase, at least 8 characters", &w.passphrase, checkPassphrase},
-		{"Your first agent", &w.agentID, any},
-		{"Policy profile: " + strings.Join(names, ", "), &w.profile, known},
+		{"Passphrase, at least 8 characters", &w.passphrase, leash.CheckPassphrase},
+		{"Your first agent", &w.agentID, leash.CheckAgentID},
+		{"Policy profile: " + strings.Join(names, ", "), &w.profile, checkProfile},
 	} {
 		if err := a.askLine(lines, q.question, q.answer, q.check); err != nil {
 			return err
@@ -173,7 +169,7 @@ func (a *app) newPassphrase(ctx context.Context) (string, error) {
 		return "", misuse("there is no terminal to ask on: give --passphrase-file, or OPENLEASH_PASSPHRASE")
 	}
 	form := huh.NewForm(huh.NewGroup(
-		huh.NewInput().Title("New passphrase").EchoMode(huh.EchoModePassword).Value(&first).Validate(checkPassphrase),
+		huh.NewInput().Title("New passphrase").EchoMode(huh.EchoModePassword).Value(&first).Validate(leash.CheckPassphrase),
 		huh.NewInput().Title("Once more").EchoMode(huh.EchoModePassword).Value(&again).Validate(func(s string) error {
 			if s != first {
 				return errors.New("it is not the same")
