@@ -52,6 +52,7 @@ const (
 	DepositRequired         Code = "DEPOSIT_REFERENCE_REQUIRED"
 
 	// Owners.
+	AmbiguousOwner     Code = "AMBIGUOUS_OWNER" // none is named, and there are several
 	Unauthenticated    Code = "UNAUTHENTICATED"
 	Forbidden          Code = "FORBIDDEN"
 	InvalidCredentials Code = "INVALID_CREDENTIALS"

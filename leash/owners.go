@@ -127,7 +127,7 @@ func (s *Service) OnlyOwner(ctx context.Context) (string, error) {
 	case len(owners) == 0:
 		return "", fail(NotFound, "there is no owner yet; run `openleash wizard` or `openleash init`")
 	case len(owners) > 1:
-		return "", fail(InvalidRequest, "there are several owners; name one")
+		return "", fail(AmbiguousOwner, "there are several owners; name one")
 	}
 	return owners[0].ID, nil
 }

@@ -123,13 +123,17 @@ func (s *Server) submitDraft(c *call, in leash.DraftInput) (leash.DraftView, err
 }
 
 func (s *Server) agentDrafts(c *call) (AgentDrafts, error) {
+	status, err := c.draftStatus()
+	if err != nil {
+		return AgentDrafts{}, err
+	}
 	page, err := s.svc.AgentDrafts(c.ctx, c.agent)
 	if err != nil {
 		return AgentDrafts{}, err
 	}
 	out := AgentDrafts{PolicyDrafts: []leash.DraftView{}}
 	for _, d := range page.Items {
-		if c.status() == "" || d.Status == c.status() {
+		if status == "" || d.Status == status {
 			out.PolicyDrafts = append(out.PolicyDrafts, d)
 		}
 	}

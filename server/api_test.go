@@ -176,6 +176,9 @@ func visitOwner(w *world) {
 		"deliveries", "profile", "sessions"} {
 		w.asAdmin("GET", "/v1/owner/"+path, nil).want(200)
 	}
+	for _, path := range []string{"agents?status=GONE", "approval-requests?status=ACTIVE", "policy-drafts?status=pending", "audit?result=MAYBE"} {
+		w.asAdmin("GET", "/v1/owner/"+path, nil).want(400, "INVALID_REQUEST")
+	}
 	invite := w.asAdmin("POST", "/v1/owner/agent-invites", M{"groups": []string{"shoppers"}}).want(200)
 	w.asAdmin("DELETE", "/v1/owner/agent-invites/"+invite.str("invite_id"), nil).want(200)
 
@@ -310,7 +313,7 @@ func TestReferenceIsSelfContained(t *testing.T) {
 func TestAdminActsForTheNamedOwner(t *testing.T) {
 	w := newWorld(t)
 	second := w.asAdmin("POST", "/v1/admin/owners", M{"display_name": "Grace"}).want(200).str("user_principal_id")
-	w.asAdmin("GET", "/v1/owner/profile", nil).want(400, "INVALID_REQUEST") // which one?
+	w.asAdmin("GET", "/v1/owner/profile", nil).want(400, "AMBIGUOUS_OWNER") // which one?
 	for _, id := range []string{w.owner, second} {
 		if got := w.asAdmin("GET", "/v1/owner/profile", nil, with("X-Owner-Id", id)).want(200).str("user_principal_id"); got != id {
 			t.Errorf("got %s, want %s", got, id)

@@ -4,7 +4,9 @@ import (
 	"context"
 	"fmt"
 	"net/url"
+	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/labstack/echo/v4"
@@ -145,5 +147,25 @@ func (c *call) time(name string) (time.Time, error) {
 	return t, nil
 }
 
-// status is the query parameter of that name.
-func (c *call) status() store.Status { return store.Status(c.query.Get("status")) }
+// oneOf is a query parameter that is one of some words; "" if it is not given. Another word is an error: an empty
+// list would look like the truth.
+func oneOf[T ~string](c *call, name string, words ...T) (T, error) {
+	v := T(c.query.Get(name))
+	if v == "" || slices.Contains(words, v) {
+		return v, nil
+	}
+	return "", fail(leash.InvalidRequest, fmt.Sprintf("%s must be one of %s", name, strings.Trim(fmt.Sprint(words), "[]")))
+}
+
+// The statuses of an agent, an approval request and a draft, as queries name them.
+func (c *call) agentStatus() (store.Status, error) {
+	return oneOf(c, "status", store.Pending, store.Active, store.Revoked)
+}
+
+func (c *call) approvalStatus() (store.Status, error) {
+	return oneOf(c, "status", store.Pending, store.Approved, store.Denied, store.Expired, store.Consumed)
+}
+
+func (c *call) draftStatus() (store.Status, error) {
+	return oneOf(c, "status", store.Pending, store.Approved, store.Denied)
+}

@@ -39,7 +39,7 @@ func fail(code leash.Code, message string) error {
 // action request, in which an approval is part of the body and not the resource that was asked for.
 func statusOf(code leash.Code, redeems bool) int {
 	switch code {
-	case leash.InvalidRequest, leash.InvalidAction, leash.InvalidPolicy, leash.InvalidChallenge, leash.InvalidKey,
+	case leash.InvalidRequest, leash.AmbiguousOwner, leash.InvalidAction, leash.InvalidPolicy, leash.InvalidChallenge, leash.InvalidKey,
 		leash.InvalidWebhook, leash.InvalidApprovalStatus, leash.ApprovalTokenConsumed, leash.ApprovalAgentMismatch,
 		leash.ActionHashMismatch, leash.DepositRequired, leash.WeakPassphrase:
 		return http.StatusBadRequest

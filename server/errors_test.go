@@ -14,7 +14,7 @@ import (
 
 func TestStatusOfCodes(t *testing.T) {
 	for code, want := range map[leash.Code]int{
-		leash.InvalidRequest: 400, leash.InvalidAction: 400, leash.InvalidPolicy: 400, leash.ActionHashMismatch: 400, leash.ApprovalTokenConsumed: 400,
+		leash.InvalidRequest: 400, leash.AmbiguousOwner: 400, leash.InvalidAction: 400, leash.InvalidPolicy: 400, leash.ActionHashMismatch: 400, leash.ApprovalTokenConsumed: 400,
 		leash.MissingHeaders: 401, leash.NonceReplay: 401, leash.InvalidApprovalToken: 401, leash.InvalidCredentials: 401, leash.Unauthenticated: 401,
 		leash.AgentMismatch: 403, leash.SubjectMismatch: 403, leash.NoPolicy: 403, leash.NotFound: 404, leash.ApprovalRequestNotFound: 404,
 		leash.ActionIDReused: 409, leash.AgentIDTaken: 409, leash.DecisionNotApprovable: 409, leash.RateLimited: 429, leash.Unavailable: 503,

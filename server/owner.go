@@ -39,7 +39,11 @@ func (s *Server) agents(c *call) (leash.AgentPage, error) {
 	if err != nil {
 		return leash.AgentPage{}, err
 	}
-	return s.svc.Agents(c.ctx, c.caller, leash.AgentQuery{Status: c.status(), Text: c.query.Get("q"), Limit: limit, Cursor: c.query.Get("cursor")})
+	status, err := c.agentStatus()
+	if err != nil {
+		return leash.AgentPage{}, err
+	}
+	return s.svc.Agents(c.ctx, c.caller, leash.AgentQuery{Status: status, Text: c.query.Get("q"), Limit: limit, Cursor: c.query.Get("cursor")})
 }
 
 func (s *Server) ownAgent(c *call) (leash.AgentView, error) {
@@ -111,7 +115,11 @@ func (s *Server) approvals(c *call) (leash.ApprovalPage, error) {
 	if err != nil {
 		return leash.ApprovalPage{}, err
 	}
-	return s.svc.Approvals(c.ctx, c.caller, leash.ApprovalQuery{Status: c.status(), Limit: limit, Cursor: c.query.Get("cursor"),
+	status, err := c.approvalStatus()
+	if err != nil {
+		return leash.ApprovalPage{}, err
+	}
+	return s.svc.Approvals(c.ctx, c.caller, leash.ApprovalQuery{Status: status, Limit: limit, Cursor: c.query.Get("cursor"),
 		AgentPrincipalID: c.query.Get("agent_principal_id"), ActionType: c.query.Get("action_type")})
 }
 
@@ -135,7 +143,11 @@ func (s *Server) deny(c *call, in DenyRequest) (leash.ApprovalView, error) {
 }
 
 func (s *Server) drafts(c *call) (leash.DraftPage, error) {
-	return s.svc.Drafts(c.ctx, c.caller, c.status())
+	status, err := c.draftStatus()
+	if err != nil {
+		return leash.DraftPage{}, err
+	}
+	return s.svc.Drafts(c.ctx, c.caller, status)
 }
 
 func (s *Server) draft(c *call) (leash.DraftView, error) {

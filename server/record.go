@@ -39,7 +39,11 @@ func (s *Server) audit(c *call) (leash.AuditPage, error) {
 	if err != nil {
 		return leash.AuditPage{}, err
 	}
-	q := store.AuditQuery{AgentPrincipalID: c.query.Get("agent_principal_id"), Result: store.Result(c.query.Get("result")),
+	result, err := oneOf(c, "result", store.Allow, store.Deny, store.RequireApproval, store.RequireStepUp, store.RequireDeposit)
+	if err != nil {
+		return leash.AuditPage{}, err
+	}
+	q := store.AuditQuery{AgentPrincipalID: c.query.Get("agent_principal_id"), Result: result,
 		PolicyID: c.query.Get("policy_id"), Text: c.query.Get("q"), Limit: limit, Cursor: c.query.Get("cursor")}
 	if q.Since, err = c.time("since"); err != nil {
 		return leash.AuditPage{}, err

@@ -35,8 +35,7 @@ func (a *app) admin(ctx context.Context) (*api, error) {
 		return nil, fmt.Errorf("looking for the data folder: %w", err)
 	}
 	if !there {
-		return nil, advise(fmt.Errorf("there is no data folder at %s", a.settings.data),
-			"make one with `openleash wizard` or `openleash init`, or name another with --data")
+		return nil, a.noData()
 	}
 	n, err := a.open(ctx, false)
 	if err != nil {
@@ -204,7 +203,16 @@ func (a *app) with(ctx context.Context, fn func(c *api) error) (err error) {
 	}
 	c.owner = a.owner
 	defer func() { err = errors.Join(err, c.close()) }()
-	return fn(c)
+	if err = fn(c); leash.CodeOf(err) == leash.AmbiguousOwner {
+		err = advise(err, "name one with --owner; `openleash owner list` shows them")
+	}
+	return err
+}
+
+// noData says that the data folder is not there.
+func (a *app) noData() error {
+	return advise(fmt.Errorf("there is no data folder at %s", a.settings.data),
+		"make one with `openleash wizard` or `openleash init`, or name another with --data")
 }
 
 // ask makes one call of the admin plane, and prints what comes back: as it is for programs, by show

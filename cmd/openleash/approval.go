@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -26,13 +27,19 @@ func approvalList(a *app) *cobra.Command {
 	var all bool
 	c := &cobra.Command{Use: "list", Short: "List the requests that wait, newest first", Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			status = strings.ToUpper(status)
 			if all {
 				status = ""
 			}
 			path := approvals + "?" + url.Values{"status": {status}, "limit": {"500"}}.Encode()
 			return ask(cmd.Context(), a, http.MethodGet, path, nil, func(p leash.ApprovalPage) error {
-				if len(p.Items) == 0 {
+				switch {
+				case len(p.Items) > 0:
+				case status == "PENDING":
 					a.say("Nothing waits for you.")
+					return nil
+				default:
+					a.say("No such requests.")
 					return nil
 				}
 				var rows [][]string

@@ -62,9 +62,10 @@ func (f *auditFilter) query(now time.Time) (string, error) {
 			q.Set(name, t.UTC().Format(time.RFC3339Nano))
 		}
 	}
-	if f.limit > 0 {
-		q.Set("limit", strconv.Itoa(f.limit))
+	if f.limit < 1 || f.limit > 500 {
+		return "", misuse("--limit is %d: want 1 to 500", f.limit)
 	}
+	q.Set("limit", strconv.Itoa(f.limit))
 	return q.Encode(), nil
 }
 
@@ -210,8 +211,10 @@ folder can write its keys.`,
 					return err
 				}
 			}
-			if there, err := a.settings.hasData(); err != nil || !there {
-				return errors.Join(err, fmt.Errorf("there is no data folder at %s", a.settings.data))
+			if there, err := a.settings.hasData(); err != nil {
+				return err
+			} else if !there {
+				return a.noData()
 			}
 			report, err := file.Verify(cmd.Context(), a.settings.data, o)
 			a.progress("")(1, 1)

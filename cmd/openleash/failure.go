@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/openleash/openleash-go/leash"
+	"github.com/openleash/openleash-go/sdk"
 )
 
 // exitCode ends the program with a code, after the command itself said why.
@@ -39,7 +40,7 @@ func (a *app) complain(err error, advice string) {
 	if errors.As(err, &hint) {
 		advice = hint.advice
 	}
-	message := err.Error()
+	message := strings.TrimPrefix(err.Error(), "openleash: ") // the SDK names itself; so does the program
 	var told *leash.Error
 	if errors.As(err, &told) {
 		// What was refused reads better with its code behind it.
@@ -49,6 +50,8 @@ func (a *app) complain(err error, advice string) {
 		body := map[string]any{"message": message}
 		if told != nil {
 			body["code"] = told.Code
+		} else if code := sdk.Code(err); code != "" {
+			body["code"] = code
 		}
 		if advice != "" {
 			body["advice"] = advice

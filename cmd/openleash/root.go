@@ -55,7 +55,28 @@ A setting is a flag, else a variable OPENLEASH_*, else a key of the configuratio
 	}
 	root.SetHelpCommandGroupID("About the program")
 	root.SetCompletionCommandGroupID("About the program")
+	beStrict(root)
 	return root
+}
+
+// beStrict makes the commands that cobra brings refuse words that are no command, as ours do.
+func beStrict(root *cobra.Command) {
+	root.InitDefaultHelpCmd()
+	root.InitDefaultCompletionCmd()
+	for _, c := range root.Commands() {
+		switch c.Name() {
+		case "help":
+			c.Args = func(_ *cobra.Command, args []string) error {
+				topic, rest, err := root.Find(args)
+				if err != nil {
+					return err
+				}
+				return knownCommand(topic, rest)
+			}
+		case "completion":
+			c.Args, c.RunE = knownCommand, needsCommand
+		}
+	}
 }
 
 // settle fixes the settings before a command runs.
@@ -70,11 +91,13 @@ func (a *app) settle(cmd *cobra.Command, all *pflag.FlagSet) (err error) {
 
 // noun makes a command that only holds others.
 func noun(use, short string, verbs ...*cobra.Command) *cobra.Command {
-	c := &cobra.Command{Use: use, Short: short, Args: knownCommand, SuggestionsMinimumDistance: 2, RunE: func(cmd *cobra.Command, _ []string) error {
-		return misuse("%s needs one of its commands", cmd.CommandPath())
-	}}
+	c := &cobra.Command{Use: use, Short: short, Args: knownCommand, SuggestionsMinimumDistance: 2, RunE: needsCommand}
 	c.AddCommand(verbs...)
 	return c
+}
+
+func needsCommand(cmd *cobra.Command, _ []string) error {
+	return misuse("%s needs one of its commands", cmd.CommandPath())
 }
 
 // knownCommand refuses a word that is no command, and says which one may be meant.
