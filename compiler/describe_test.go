@@ -29,6 +29,8 @@ budgets:
 			"At most 500.00 USD a day on purchases, for each agent; denies what goes beyond.",
 			"At most 20 actions in any 90m, for all agents together; asks you about what goes beyond.",
 			"Leaves everything else to other policies."}},
+		{`rules: [{action: ["search.*", "read.*", "wish.*", "fax.*", "reply.*", "mailing.*"], effect: allow}]`, []string{
+			"Allows searches, reads, wishes, faxes, replies and mailing.", "Denies everything else."}},
 	} {
 		if got := compiler.Describe(parse(t, tc.src)); !slices.Equal(got, tc.want) {
 			t.Errorf("got\n%q\nwant\n%q", got, tc.want)
