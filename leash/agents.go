@@ -239,7 +239,7 @@ func (s *Service) Register(ctx context.Context, in RegisterInput) (Registration,
 	if err != nil {
 		return Registration{}, err
 	}
-	invalid := fail(InvalidChallenge, "the challenge is unknown, expired, or not signed with the key that asked for it")
+	invalid := fail(InvalidChallenge, "the owner or the challenge is unknown, or the challenge is expired or not signed with the key that asked for it")
 	var agent store.Agent
 	var owner store.Owner
 	err = s.update(ctx, func(tx store.Tx) error {

@@ -207,7 +207,7 @@ func (s *Service) presented(ctx context.Context, a *Agent, action *proof.ParsedA
 	}
 	claims, err := proof.Verify(action.ApprovalToken, s.keys.Load().Source(proof.PurposeApproval), proof.Expect{Purpose: proof.PurposeApproval, Now: now})
 	if err != nil {
-		return nil, &Error{Code: InvalidApprovalToken, Message: "the approval token is not valid: " + err.Error()}
+		return nil, &Error{Code: InvalidApprovalToken, Message: "the approval token does not hold: " + err.Error()}
 	}
 	approval, err := s.approval(ctx, claims.ApprovalRequestID)
 	switch {

@@ -142,7 +142,7 @@ func (s *Service) RotateKey(ctx context.Context, purpose proof.Purpose) (KeyView
 		purpose = proof.PurposeProof
 	}
 	if !slices.Contains(proof.KeyPurposes, purpose) {
-		return KeyView{}, fail(InvalidRequest, "there are keys for %v", proof.KeyPurposes)
+		return KeyView{}, fail(InvalidRequest, "%q is no purpose of a key; want proof, approval, user_session or log", purpose)
 	}
 	var key store.Key
 	err := s.update(ctx, func(tx store.Tx) (err error) {
