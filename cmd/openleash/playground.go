@@ -59,6 +59,12 @@ func playgroundRun(a *app) *cobra.Command {
 			if err != nil {
 				return err
 			}
+			if policyFile != "" {
+				f := rego.File{Path: policyFile, Text: []byte(s.Policy)}
+				if ds := check(cmd.Context(), f); ds.Err() != nil {
+					return a.showDiagnostics([]rego.File{f}, ds)
+				}
+			}
 			return a.runScenario(cmd, s)
 		},
 	}
@@ -89,11 +95,11 @@ func (a *app) chooseScenario(args []string, policyFile, actionFile, at string) (
 		return s, misuse("name a scenario, or give both --policy and --action")
 	}
 	if policyFile != "" {
-		text, err := os.ReadFile(policyFile)
+		f, err := readPolicy(policyFile)
 		if err != nil {
-			return s, fmt.Errorf("reading the policy: %w", err)
+			return s, err
 		}
-		s.Policy = string(text)
+		s.Policy = string(f.Text)
 	}
 	if actionFile != "" {
 		text, err := os.ReadFile(actionFile)

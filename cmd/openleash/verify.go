@@ -30,6 +30,9 @@ a proof for one thing pays for another. Prints the claims, or the reason.`,
   openleash verify --keys keys.json --audience shop.example.com v4.public.eyJ…`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := refuseEmpty(cmd, "keys", "action", "audience", "agent", "currency"); err != nil {
+				return err
+			}
 			if cmd.Flags().Changed("amount-minor") {
 				want.AmountMinor = &amount
 			}
@@ -57,6 +60,17 @@ a proof for one thing pays for another. Prints the claims, or the reason.`,
 	f.Int64Var(&amount, "amount-minor", 0, "amount that the proof must be for, in minor units")
 	f.StringVar(&want.Currency, "currency", "", "currency that the proof must be for")
 	return c
+}
+
+// refuseEmpty refuses flags that are given without a word, as by a shell variable that is not set: what was meant to
+// be compared would not be.
+func refuseEmpty(cmd *cobra.Command, names ...string) error {
+	for _, name := range names {
+		if f := cmd.Flags().Lookup(name); f.Changed && f.Value.String() == "" {
+			return misuse("--%s is empty; leave it out if nothing is expected", name)
+		}
+	}
+	return nil
 }
 
 func hashAction(file string) (string, error) {
