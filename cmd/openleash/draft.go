@@ -1,7 +1,6 @@
 package main
 
 import (
-	"cmp"
 	"net/http"
 	"net/url"
 
@@ -46,7 +45,7 @@ func draftShow(a *app) *cobra.Command {
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return ask(cmd.Context(), a, http.MethodGet, draftPath(args[0]), nil, func(d leash.DraftView) error {
 				a.say("%s  %s proposes %s", a.paint.bold(a.paint.verdict(string(d.Status))), printable(d.AgentID), a.paint.bold(orDash(printable(d.Name))))
-				a.say("  for       %s", cmp.Or(d.AppliesTo, "all agents of the owner"))
+				a.say("  for       %s, unless you approve it with --scope", printable(d.AgentID))
 				a.say("  it says   %s\n", orDash(printable(d.Justification)))
 				a.say("%s", printableText(d.PolicyYAML))
 				return nil

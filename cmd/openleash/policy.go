@@ -37,7 +37,7 @@ func policyList(a *app) *cobra.Command {
 				}
 				var rows [][]string
 				for _, v := range p.Items {
-					rows = append(rows, []string{v.ID, tier(v), strconv.Itoa(v.Rank), strconv.Itoa(v.Rules), strconv.Itoa(len(v.Budgets)), yes(v.Enabled), v.File, v.Name})
+					rows = append(rows, []string{v.ID, tier(v), strconv.Itoa(v.Rank), strconv.Itoa(v.Rules), strconv.Itoa(len(v.Budgets)), yes(v.Enabled), v.File, orDash(v.Name)})
 				}
 				a.table([]string{"ID", "FOR", "RANK", "RULES", "BUDGETS", "ENABLED", "FILE", "NAME"}, rows)
 				return nil
