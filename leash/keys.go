@@ -1,6 +1,7 @@
 package leash
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"slices"
@@ -206,12 +207,13 @@ func activate(ctx context.Context, tx store.Tx, key store.Key) error {
 	return tx.Put(state)
 }
 
-// VerifyInput is a proof token and what its holder expects of it.
+// VerifyInput is a proof token and what its holder expects of it; nil expects nothing. The empty text is what a
+// program sends whose variable is not set, and no proof fits it.
 type VerifyInput struct {
-	Token      string `json:"token"`
-	ActionHash string `json:"expected_action_hash"`
-	AgentID    string `json:"expected_agent_id"`
-	Audience   string `json:"expected_audience"`
+	Token      string  `json:"token"`
+	ActionHash *string `json:"expected_action_hash"`
+	AgentID    *string `json:"expected_agent_id"`
+	Audience   *string `json:"expected_audience"`
 }
 
 // Verification says whether a proof holds, and why not.
@@ -223,14 +225,34 @@ type Verification struct {
 
 // VerifyProof checks a proof token as anyone can do offline.
 func (s *Service) VerifyProof(in VerifyInput) Verification {
-	claims, err := proof.Verify(in.Token, s.keys.Load().Source(proof.PurposeProof), proof.Expect{Purpose: proof.PurposeProof,
-		Now: s.Now(), ActionHash: in.ActionHash, AgentID: in.AgentID, Audience: in.Audience})
-	if err != nil {
-		var invalid *proof.VerifyError
-		if errors.As(err, &invalid) {
-			return Verification{Reason: string(invalid.Reason)}
+	want := proof.Expect{Purpose: proof.PurposeProof, Now: s.Now()}
+	var empty proof.Reason
+	for _, e := range []struct {
+		given  *string
+		want   *string
+		reason proof.Reason
+	}{
+		{in.ActionHash, &want.ActionHash, proof.ActionMismatch},
+		{in.AgentID, &want.AgentID, proof.AgentMismatch},
+		{in.Audience, &want.Audience, proof.AudienceMismatch},
+	} {
+		switch {
+		case e.given == nil:
+		case *e.given == "":
+			empty = cmp.Or(empty, e.reason)
+		default:
+			*e.want = *e.given
 		}
-		return Verification{Reason: "MALFORMED"}
+	}
+	claims, err := proof.Verify(in.Token, s.keys.Load().Source(proof.PurposeProof), want)
+	var invalid *proof.VerifyError
+	switch {
+	case errors.As(err, &invalid):
+		return Verification{Reason: string(invalid.Reason)}
+	case err != nil:
+		return Verification{Reason: string(proof.Malformed)}
+	case empty != "":
+		return Verification{Reason: string(empty)}
 	}
 	return Verification{Valid: true, Claims: &claims}
 }

@@ -231,11 +231,11 @@ func TestWalkThrough(t *testing.T) {
 	}
 	hash, err := proof.ActionHash([]byte(act))
 	must(t, err)
-	v := w.VerifyProof(leash.VerifyInput{Token: *answer.ProofToken, ActionHash: hash, AgentID: "shopper"})
+	v := w.VerifyProof(leash.VerifyInput{Token: *answer.ProofToken, ActionHash: &hash, AgentID: new("shopper")})
 	if !v.Valid {
 		t.Fatalf("the proof does not verify: %s", v.Reason)
 	}
-	if v := w.VerifyProof(leash.VerifyInput{Token: *answer.ProofToken, AgentID: "another"}); v.Valid {
+	if v := w.VerifyProof(leash.VerifyInput{Token: *answer.ProofToken, AgentID: new("another")}); v.Valid {
 		t.Fatal("the proof verifies for another agent")
 	}
 }

@@ -90,17 +90,21 @@ func TestPromise17_InvalidProofs(t *testing.T) {
 		in   M
 		want string
 	}{
-		"control":          {M{"token": token, "expected_action_hash": got.str("action_hash"), "expected_agent_id": "prover", "expected_audience": "shop.example"}, "valid"},
-		"another audience": {M{"token": token, "expected_audience": "evil.example"}, "AUDIENCE_MISMATCH"},
-		"another action":   {M{"token": token, "expected_action_hash": strings.Repeat("0", 64)}, "ACTION_MISMATCH"},
-		"another agent":    {M{"token": token, "expected_agent_id": "other"}, "AGENT_MISMATCH"},
-		"cut":              {M{"token": token[:len(token)-10]}, ""},
-		"another version":  {M{"token": strings.Replace(token, "v4.public", "v2.public", 1)}, "MALFORMED"},
-		"local":            {M{"token": strings.Replace(token, "v4.public", "v4.local", 1)}, "MALFORMED"},
-		"long":             {M{"token": strings.Repeat("a", 60_000)}, "MALFORMED"},
-		"flipped":          {M{"token": string(flipped)}, ""},
-		"without exp":      {M{"token": w.forge(`"nbf":"2020-01-01T00:00:00Z","iat":"2020-01-01T00:00:00Z"`)}, ""},
-		"exp unparsable":   {M{"token": w.forge(`"nbf":"2020-01-01T00:00:00Z","iat":"2020-01-01T00:00:00Z","exp":"never"`)}, ""},
+		"control":           {M{"token": token, "expected_action_hash": got.str("action_hash"), "expected_agent_id": "prover", "expected_audience": "shop.example"}, "valid"},
+		"another audience":  {M{"token": token, "expected_audience": "evil.example"}, "AUDIENCE_MISMATCH"},
+		"an empty audience": {M{"token": token, "expected_audience": ""}, "AUDIENCE_MISMATCH"},
+		"an empty agent":    {M{"token": token, "expected_agent_id": ""}, "AGENT_MISMATCH"},
+		"an empty hash":     {M{"token": token, "expected_action_hash": ""}, "ACTION_MISMATCH"},
+		"nothing expected":  {M{"token": token, "expected_audience": nil}, "valid"},
+		"another action":    {M{"token": token, "expected_action_hash": strings.Repeat("0", 64)}, "ACTION_MISMATCH"},
+		"another agent":     {M{"token": token, "expected_agent_id": "other"}, "AGENT_MISMATCH"},
+		"cut":               {M{"token": token[:len(token)-10]}, ""},
+		"another version":   {M{"token": strings.Replace(token, "v4.public", "v2.public", 1)}, "MALFORMED"},
+		"local":             {M{"token": strings.Replace(token, "v4.public", "v4.local", 1)}, "MALFORMED"},
+		"long":              {M{"token": strings.Repeat("a", 60_000)}, "MALFORMED"},
+		"flipped":           {M{"token": string(flipped)}, ""},
+		"without exp":       {M{"token": w.forge(`"nbf":"2020-01-01T00:00:00Z","iat":"2020-01-01T00:00:00Z"`)}, ""},
+		"exp unparsable":    {M{"token": w.forge(`"nbf":"2020-01-01T00:00:00Z","iat":"2020-01-01T00:00:00Z","exp":"never"`)}, ""},
 	} {
 		if got := verify(tt.in); got == "valid" && tt.want != "valid" || tt.want != "" && got != tt.want {
 			t.Errorf("%s: got %q, want %q", name, got, tt.want)
