@@ -115,6 +115,8 @@ func (c *Claims) check(kid string, e Expect) error {
 		reason, message = ActionMismatch, "it is for another action"
 	case e.AgentID != "" && c.AgentID != e.AgentID:
 		reason, message = AgentMismatch, fmt.Sprintf("it is for agent %q", c.AgentID)
+	case e.Audience != "" && c.Audience == "":
+		reason, message = AudienceMismatch, "it names no audience"
 	case e.Audience != "" && c.Audience != e.Audience:
 		reason, message = AudienceMismatch, fmt.Sprintf("it is for audience %q", c.Audience)
 	case e.AmountMinor != nil && (c.AmountMinor == nil || *c.AmountMinor != *e.AmountMinor):

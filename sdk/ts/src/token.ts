@@ -146,7 +146,7 @@ export function compare(claims: Claims, expect: Expect): void {
   const differs = (want: unknown, have: unknown) => want !== undefined && want !== have;
   if (differs(expect.actionHash, claims.action_hash)) refuse("ACTION_MISMATCH", "it is for another action");
   if (differs(expect.agentId, claims.agent_id)) refuse("AGENT_MISMATCH", `it is for agent "${claims.agent_id}"`);
-  if (differs(expect.audience, claims.aud)) refuse("AUDIENCE_MISMATCH", `it is for audience "${claims.aud}"`);
+  if (differs(expect.audience, claims.aud)) refuse("AUDIENCE_MISMATCH", claims.aud === undefined ? "it names no audience" : `it is for audience "${claims.aud}"`);
   if (differs(expect.amountMinor, claims.amount_minor)) refuse("AMOUNT_MISMATCH", "it is for another amount");
   if (differs(expect.currency, claims.currency)) refuse("CURRENCY_MISMATCH", `it is for currency "${claims.currency}"`);
 }
