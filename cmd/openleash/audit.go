@@ -35,7 +35,7 @@ type auditFilter struct {
 func (f *auditFilter) flags(c *cobra.Command) {
 	s := c.Flags()
 	s.SortFlags = false
-	s.StringVar(&f.agent, "agent", "", "only of this agent, by principal id")
+	s.StringVar(&f.agent, "agent", "", "only of this agent")
 	s.StringVar(&f.kind, "type", "", "only these event types, with commas between, such as DECISION_CREATED")
 	s.StringVar(&f.result, "result", "", "only decisions with this result")
 	s.StringVar(&f.policy, "policy", "", "only decisions of this policy")
@@ -48,7 +48,7 @@ func (f *auditFilter) flags(c *cobra.Command) {
 // query is the filter as the API takes it.
 func (f *auditFilter) query(now time.Time) (string, error) {
 	q := url.Values{}
-	for name, v := range map[string]string{"agent_principal_id": f.agent, "event_type": f.kind, "result": f.result, "policy_id": f.policy, "q": f.text} {
+	for name, v := range map[string]string{"event_type": f.kind, "result": f.result, "policy_id": f.policy, "q": f.text} {
 		if v != "" {
 			q.Set(name, v)
 		}
@@ -92,6 +92,13 @@ func auditList(a *app) *cobra.Command {
 			if err != nil {
 				return err
 			}
+			if f.agent != "" {
+				principal, err := a.principal(cmd.Context(), f.agent)
+				if err != nil {
+					return err
+				}
+				query += "&agent_principal_id=" + url.QueryEscape(principal)
+			}
 			return ask(cmd.Context(), a, http.MethodGet, "/v1/admin/audit?"+query, nil, func(p leash.AuditPage) error {
 				if len(p.Items) == 0 {
 					a.say("Nothing yet, or nothing that fits.")
@@ -104,6 +111,19 @@ func auditList(a *app) *cobra.Command {
 		}}
 	f.flags(c)
 	return c
+}
+
+// principal is the principal id of an agent that is named by either id. The log knows agents by it, since an agent_id
+// may pass on.
+func (a *app) principal(ctx context.Context, id string) (string, error) {
+	if strings.HasPrefix(id, "agt_") {
+		return id, nil
+	}
+	var agent leash.AgentView
+	err := a.with(ctx, func(c *api) error {
+		return c.call(ctx, http.MethodGet, "/v1/owner/agents/"+url.PathEscape(id), nil, &agent)
+	})
+	return agent.PrincipalID, err
 }
 
 // entryLine is one log entry on one line.
@@ -139,6 +159,9 @@ func auditTail(a *app) *cobra.Command {
 	var lines int
 	c := &cobra.Command{Use: "tail [-f]", Short: "Show the last entries, and with -f those to come", Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if lines < 0 || lines > 500 {
+				return misuse("--lines is %d: want 0 to 500", lines)
+			}
 			return a.with(cmd.Context(), func(c *api) error {
 				return a.tail(cmd.Context(), c, lines, follow)
 			})

@@ -3,6 +3,7 @@ package main
 import (
 	"net/http"
 	"net/url"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -22,7 +23,7 @@ func draftList(a *app) *cobra.Command {
 	var status string
 	c := &cobra.Command{Use: "list", Short: "List the drafts, newest first", Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			path := drafts + "?" + url.Values{"status": {status}}.Encode()
+			path := drafts + "?" + url.Values{"status": {strings.ToUpper(status)}}.Encode()
 			return ask(cmd.Context(), a, http.MethodGet, path, nil, func(p leash.DraftPage) error {
 				if len(p.Items) == 0 {
 					a.say("No drafts.")
