@@ -14,7 +14,7 @@ type tier struct {
 	ID, Name, Words string
 	Items           []policyItem
 	Hidden          int  // further policies that fit; search finds them
-	Sortable        bool // every item can be given a rank
+	Sortable        bool // all of the tier is listed, and there is an order to change
 	Problems        []problemItem
 }
 
@@ -122,9 +122,6 @@ func (t *tier) fill(all []leash.PolicyView, text string) {
 	for _, p := range all {
 		if tierOf(p) != t.ID || !strings.Contains(strings.ToLower(p.ID+"\n"+p.Name+"\n"+p.Description), text) {
 			continue
-		}
-		if p.Language == "rego" {
-			t.Sortable = false // its rank stands in its own METADATA
 		}
 		if len(t.Items) == maxTier {
 			t.Hidden++

@@ -455,26 +455,29 @@ func (s *Service) DeletePolicy(ctx context.Context, c Caller, id string) error {
 // OrderPolicies gives the named policies the ranks 10, 20, 30, … in this order, in their own files.
 func (s *Service) OrderPolicies(ctx context.Context, c Caller, ids []string) ([]PolicyView, error) {
 	engine := s.policies.Engine(c.OwnerID)
+	var changed []store.PolicyFile
+	for i, id := range ids {
+		p := engine.Policy(id)
+		if p == nil {
+			return nil, fail(NotFound, "there is no policy %q", id)
+		}
+		if slices.Contains(ids[:i], id) {
+			return nil, fail(InvalidRequest, "the policy %q is named twice", id)
+		}
+		rank := (i + 1) * 10
+		if p.Rank == rank {
+			continue
+		}
+		text, err := p.WithRank(rank)
+		if err != nil {
+			return nil, fail(InvalidRequest, "the policy %q cannot be moved: %v", id, err)
+		}
+		changed = append(changed, store.PolicyFile{Path: p.File, Text: text})
+	}
 	err := s.update(ctx, func(tx store.Tx) error {
-		for i, id := range ids {
-			p := engine.Policy(id)
-			if p == nil {
-				return fail(NotFound, "there is no policy %q", id)
-			}
-			if slices.Contains(ids[:i], id) {
-				return fail(InvalidRequest, "the policy %q is named twice", id)
-			}
-			if p.Raw {
-				return fail(InvalidRequest, "the policy %q is Rego; change its rank in its METADATA", id)
-			}
-			if rank := (i + 1) * 10; p.Rank != rank {
-				text, err := compiler.SetHeader(p.Text, map[string]any{"rank": rank})
-				if err != nil {
-					return err
-				}
-				if err := tx.Put(store.PolicyFile{Path: p.File, Text: text}); err != nil {
-					return err
-				}
+		for _, f := range changed {
+			if err := tx.Put(f); err != nil {
+				return err
 			}
 		}
 		return nil

@@ -284,7 +284,8 @@ func TestOrder(t *testing.T) {
 	chrome := browser(t)
 	w := newWorld(t)
 	w.setUp()
-	for _, id := range []string{"pol_a", "pol_b", "pol_c"} {
+	w.policy("# METADATA\n# title: Policy pol_a\npackage openleash.policy.pol_a\n\nimport rego.v1\n\ndecision := {\"effect\": \"allow\", \"rule_id\": \"all\"}\n")
+	for _, id := range []string{"pol_b", "pol_c"} {
 		w.policy("id: " + id + "\nname: Policy " + id + "\nrules:\n  - action: read\n    effect: allow\n")
 	}
 	order := func() string {
