@@ -103,7 +103,7 @@ function arrived(change) {
 function notify(change) {
   if (!change.message) return;
   if (document.visibilityState === "visible") say(change.message);
-  else if (localStorage.getItem("openleash-notify") === "on" && Notification?.permission === "granted") {
+  else if (localStorage.getItem("openleash-notify") === "on" && window.Notification?.permission === "granted") {
     const note = new Notification("OpenLeash", { body: change.message, tag: change.topic });
     note.onclick = () => { focus(); location.href = change.link; };
   }
@@ -147,7 +147,10 @@ if (bell && "Notification" in window) {
   bell.hidden = false;
   bell.addEventListener("click", async () => {
     const on = bell.getAttribute("aria-pressed") === "true";
-    if (!on && await Notification.requestPermission() !== "granted") say("The browser does not allow notifications of this page.", "ask");
+    if (!on && await Notification.requestPermission() !== "granted") {
+      say("The browser does not allow notifications of this page.", "ask");
+      return;
+    }
     localStorage.setItem("openleash-notify", on ? "off" : "on");
     show();
   });
