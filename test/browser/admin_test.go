@@ -1,6 +1,7 @@
 package browser
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/openleash/openleash-go/leash"
@@ -47,6 +48,29 @@ func TestAdminPages(t *testing.T) {
 	p.look("admin-entry")
 	p.visit("/gui/admin/agents/" + allowed.Items[0].AgentPrincipalID)
 	p.look("admin-agent")
+}
+
+// TestHostileTextInAdmin holds that what owners and agents wrote is inert before the admin too.
+func TestHostileTextInAdmin(t *testing.T) {
+	chrome := browser(t)
+	w := newWorld(t)
+	w.setUp()
+	other, err := w.CreateOwner(t.Context(), evil, "HUMAN")
+	w.must(err)
+	w.policy(spending)
+	w.policy(evilPolicy)
+	w.write("evil.yaml", "id: evil\nowner: "+w.owner.OwnerID+"\n"+quote(evil)+": "+strings.Repeat("W", 60_000)+"\n")
+	req := w.agent("shopper").wants("purchase.order", evilPayload(), evil+strings.Repeat(" very", 600))
+	_, err = w.DenyApproval(t.Context(), w.owner, req.ID, evil+strings.Repeat("W", 300))
+	w.must(err)
+	decided, err := w.Decision(t.Context(), w.owner, req.DecisionID)
+	w.must(err)
+	p := w.open(chrome)
+	p.logInAdmin()
+	for _, path := range []string{"", "owners/" + other.ID, "agents", "agents/" + decided.AgentPrincipalID, "policies",
+		"policies/pol_evil?owner=" + w.owner.OwnerID, "log", "log/" + decided.ID, "log?owner=" + other.ID} {
+		p.inert("/gui/admin/" + path)
+	}
 }
 
 // TestAdminAddsAnOwner goes from the admin's token to a new owner's own portal.

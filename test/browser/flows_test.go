@@ -350,30 +350,48 @@ func TestSessionEndsInTheMiddleOfAnEdit(t *testing.T) {
 	}
 }
 
+// evil is markup that would be seen to run, and text that reads backwards.
+const evil = `<script>document.title='owned'</script><img src=x onerror="document.title='owned'">` + "\u202e\u2066 moc.knab\u2069"
+
+// evilPayload is a purchase with evil in it, and with words as long as they can be.
+func evilPayload() string {
+	return `{"amount_minor":20000,"currency":"USD","merchant_domain":` + quote(evil) + `,"note":` + quote(strings.Repeat("W", 40_000)) + `,"` + strings.Repeat("k", 300) + `":{"deep":[1,{"a":` + quote(evil) + `}]}}`
+}
+
+// evilPolicy is what an owner pasted from somewhere.
+var evilPolicy = "id: pol_evil\nname: " + quote(evil) + "\ndescription: " + quote(evil+strings.Repeat("W", 3000)) +
+	"\nrules:\n  - action: read\n    effect: allow\n    description: " + quote(evil) + "\n"
+
+// inert opens a page and fails if text of others runs there, turns around, or breaks the page.
+func (p *tab) inert(path string) {
+	p.Helper()
+	p.visit(path)
+	for _, width := range []int64{360, 1440} {
+		p.screen(width, "light")
+		p.fits(path)
+	}
+	p.accessible(path)
+	title := eval[string](p, "document.title") // it may name evil; what runs puts another in its place
+	if title == "owned" {
+		p.Errorf("%s ran markup of others", path)
+	}
+	if strings.ContainsAny(title+p.text(), "\u202e\u2066") {
+		p.Errorf("%s shows bidirectional controls as they are", path)
+	}
+}
+
 func TestHostileText(t *testing.T) {
 	chrome := browser(t)
 	w := newWorld(t)
 	w.setUp()
 	w.policy(spending)
 	shopper := w.agent("shopper")
-	evil := `<script>document.title='owned'</script><img src=x onerror="document.title='owned'">` + "\u202e\u2066 moc.knab\u2069"
-	payload := `{"amount_minor":20000,"currency":"USD","merchant_domain":` + quote(evil) + `,"note":` + quote(strings.Repeat("W", 40_000)) + `,"` + strings.Repeat("k", 300) + `":{"deep":[1,{"a":` + quote(evil) + `}]}}`
-	req := shopper.wants("purchase.order", payload, evil+strings.Repeat(" very", 600))
+	req := shopper.wants("purchase.order", evilPayload(), evil+strings.Repeat(" very", 600))
+	w.policy(evilPolicy)
 	p := w.open(chrome)
 	p.logIn()
-	for _, path := range []string{"/gui/", "/gui/approvals", "/gui/approvals/" + req.ID, "/gui/log", "/gui/log/" + req.DecisionID} {
-		p.visit(path)
-		for _, width := range []int64{360, 1440} {
-			p.screen(width, "light")
-			p.fits(path)
-		}
-		p.accessible(path)
-		if title := eval[string](p, "document.title"); strings.Contains(title, "owned") {
-			t.Errorf("%s ran markup of an agent", path)
-		}
-		if strings.ContainsAny(p.text(), "\u202e\u2066") {
-			t.Errorf("%s shows bidirectional controls as they are", path)
-		}
+	for _, path := range []string{"/gui/", "/gui/policies", "/gui/policies/pol_evil", "/gui/form?policy=pol_evil", "/gui/approvals", "/gui/approvals/" + req.ID, "/gui/log", "/gui/log/" + req.DecisionID} {
+		p.inert(path)
 	}
 	p.visit("/gui/approvals/" + req.ID)
 	p.sees("⟨U+202E⟩")
