@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -171,10 +172,23 @@ func (r *request) send(ctx context.Context, a *app, client *sdk.Client, args []s
 	fmt.Fprintf(a.err, "%s: waiting until %s for its owner: openleash approval approve %s\n",
 		d.Result, when(a.clock().Add(r.wait)), asked.ID)
 	approved, err := client.WaitForApproval(ctx, asked.ID, r.wait)
+	if pending := new(sdk.ApprovalError); errors.As(err, &pending) && pending.Request.Status == "PENDING" {
+		return nil, r.keepWaiting(err, d, asked.ID)
+	}
 	if err != nil {
 		return nil, err
 	}
 	return client.Redeem(ctx, d, approved.Token)
+}
+
+// keepWaiting keeps the action that waits longer than the program does: its approval fits nothing else.
+func (r *request) keepWaiting(err error, d *sdk.Decision, approvalID string) error {
+	file := cmp.Or(r.saveAction, approvalID+".json")
+	if err := os.WriteFile(file, d.Action, 0o600); err != nil {
+		return fmt.Errorf("saving the action: %w", err)
+	}
+	return advise(err, "the request still waits, and its action is kept: once it is approved, "+
+		"`openleash agent authorize --action %s --approval-token TOKEN`; `openleash approval approve %s` prints the token", file, approvalID)
 }
 
 // action builds the action request from the flags.
