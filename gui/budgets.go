@@ -40,16 +40,18 @@ func percent(part, whole int64) float64 {
 // budgets are the owner's budgets that one agent's actions go to, or all of them; the fullest first.
 func (v *visit) budgets(agentPrincipalID string) ([]budgetView, error) {
 	all, err := v.svc.Budgets(v.ctx(), v.caller, agentPrincipalID)
-	if err != nil {
-		return nil, err
-	}
+	return v.budgetBars(all), err
+}
+
+// budgetBars turns budgets into pictures, the fullest first.
+func (v *visit) budgetBars(all []leash.BudgetView) []budgetView {
 	names := v.policyNames()
 	var out []budgetView
 	for _, b := range all {
 		out = append(out, budgetBar(b, cmp.Or(names[b.PolicyID], b.PolicyID)))
 	}
 	slices.SortStableFunc(out, func(a, b budgetView) int { return cmp.Compare(b.Percent, a.Percent) })
-	return out, nil
+	return out
 }
 
 // policyNames are the names of the owner's policies by id.

@@ -21,16 +21,21 @@ func accounts(a *Agent, b rego.LayerBudget) []store.Budget {
 	}
 	out := make([]store.Budget, len(subjects))
 	for i, subject := range subjects {
-		out[i] = store.Budget{
-			Key: store.BudgetKey{
-				OwnerID: a.OwnerID, PolicyID: b.PolicyID, BudgetID: b.ID, Subject: subject,
-				Measure: store.Measure(b.Measure), Currency: b.Currency,
-			},
-			Per: store.Per(b.Per), Limit: b.Limit, AlertAt: b.AlertAt,
-			Window: store.Window{Calendar: b.Calendar, Zone: b.Zone, WeekStart: b.WeekStart, Sliding: b.Sliding},
-		}
+		out[i] = account(b, a.OwnerID, subject)
 	}
 	return out
+}
+
+// account is the ledger account of one subject of a declared budget.
+func account(b rego.LayerBudget, ownerID, subject string) store.Budget {
+	return store.Budget{
+		Key: store.BudgetKey{
+			OwnerID: ownerID, PolicyID: b.PolicyID, BudgetID: b.ID, Subject: subject,
+			Measure: store.Measure(b.Measure), Currency: b.Currency,
+		},
+		Per: store.Per(b.Per), Limit: b.Limit, AlertAt: b.AlertAt,
+		Window: store.Window{Calendar: b.Calendar, Zone: b.Zone, WeekStart: b.WeekStart, Sliding: b.Sliding},
+	}
 }
 
 // readings tells the policies how their budgets stand before the action, if one of them asks.

@@ -270,6 +270,17 @@ type SavedView struct {
 // Keys returns the accounts, in no order.
 func (l *Ledger) Keys() []BudgetKey { return slices.Collect(maps.Keys(l.accounts)) }
 
+// KeysOf returns the accounts of one owner, in no order.
+func (l *Ledger) KeysOf(ownerID string) []BudgetKey {
+	var out []BudgetKey
+	for key := range l.accounts {
+		if key.OwnerID == ownerID {
+			out = append(out, key)
+		}
+	}
+	return out
+}
+
 // ConsumedApprovals returns the consumed approvals, in no order.
 func (l *Ledger) ConsumedApprovals() []string { return slices.Collect(maps.Keys(l.consumed)) }
 

@@ -160,13 +160,28 @@ func (s *Store) Budgets(ctx context.Context, budgets []store.Budget, now time.Ti
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	s.log.mu.Lock()
-	defer s.log.mu.Unlock()
-	out := make([]store.BudgetState, len(budgets))
-	for i := range budgets {
-		out[i] = s.log.ledger.State(budgets[i], now)
+	out := make([]store.BudgetState, 0, len(budgets))
+	for some := range slices.Chunk(budgets, budgetsAtOnce) {
+		s.log.mu.Lock()
+		for _, b := range some {
+			out = append(out, s.log.ledger.State(b, now))
+		}
+		s.log.mu.Unlock()
 	}
 	return out, nil
+}
+
+// budgetsAtOnce is how many budgets are looked at before decisions have their turn again.
+const budgetsAtOnce = 256
+
+// Accounts returns the budgets of an owner to which something was ever charged, in no order.
+func (s *Store) Accounts(ctx context.Context, ownerID string) ([]store.BudgetKey, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	s.log.mu.Lock()
+	defer s.log.mu.Unlock()
+	return s.log.ledger.KeysOf(ownerID), nil
 }
 
 // Consumed says whether an approval was redeemed.
