@@ -3,6 +3,7 @@ package gui
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"math"
 	"slices"
 	"sync"
@@ -63,6 +64,9 @@ type tally struct {
 	newest uint64 // sequence number up to which it has read
 	older  string // cursor of what is not yet read behind it; empty if all is
 	hours  map[int64]*day
+
+	counts  map[time.Time]store.Counts // decisions by the hour
+	counted time.Time                  // when they were last brought up to date
 }
 
 // tallies are the tallies in use, by owner and agent.
@@ -82,7 +86,7 @@ func (t *tallies) of(owner, agent string) *tally {
 		if t.all == nil || len(t.all) >= maxTallies {
 			t.all = map[[2]string]*tally{}
 		}
-		t.all[key] = &tally{hours: map[int64]*day{}}
+		t.all[key] = &tally{hours: map[int64]*day{}, counts: map[time.Time]store.Counts{}}
 	}
 	return t.all[key]
 }
@@ -97,18 +101,36 @@ func (v *visit) activity(agentPrincipalID string) (activity, error) {
 	if err := v.readNew(t, q); err != nil {
 		return activity{}, err
 	}
-	counts, err := v.svc.Count(v.ctx(), v.caller, agentPrincipalID, from)
-	if err != nil {
+	if err := v.countNew(t, agentPrincipalID, from); err != nil {
 		return activity{}, err
 	}
 	out := t.picture(from, v.now)
 	out.You = v.you()
-	for hour, n := range counts {
+	for hour, n := range t.counts {
 		d := day{Start: hour, Allow: n[store.Allow], Deny: n[store.Deny]}
 		d.Ask = n[store.RequireApproval] + n[store.RequireStepUp] + n[store.RequireDeposit]
 		out.add(d, v.now)
 	}
 	return out, nil
+}
+
+// countNew counts the hours anew that may have changed since they were counted last.
+func (v *visit) countNew(t *tally, agentPrincipalID string, from time.Time) error {
+	since := t.counted
+	if v.now.Before(since) { // the clock stepped back
+		since = v.now
+	}
+	if since = since.Truncate(time.Hour); since.Before(from) {
+		since = from
+	}
+	fresh, err := v.svc.Count(v.ctx(), v.caller, agentPrincipalID, since)
+	if err != nil {
+		return err
+	}
+	maps.DeleteFunc(t.counts, func(hour time.Time, _ store.Counts) bool { return hour.Before(from) || !hour.Before(since) })
+	maps.Copy(t.counts, fresh)
+	t.counted = v.now
+	return nil
 }
 
 // readNew brings a tally up to date, and reads on behind it; at most maxActivity decisions in all.

@@ -2,6 +2,7 @@ package gui
 
 import (
 	"cmp"
+	"net/http"
 	"slices"
 
 	"github.com/openleash/openleash-go/leash"
@@ -41,6 +42,25 @@ func percent(part, whole int64) float64 {
 func (v *visit) budgets(agentPrincipalID string) ([]budgetView, error) {
 	all, err := v.svc.Budgets(v.ctx(), v.caller, agentPrincipalID)
 	return v.budgetBars(all), err
+}
+
+// fullestShown is how many budgets a page of them shows.
+const fullestShown = 20
+
+// fullestBudgets shows the budgets nearest to their limits: some on the first page, more on their own.
+func fullestBudgets(v *visit) error {
+	n := fullestShown
+	if v.fragment() {
+		n = homeBudgets
+	}
+	fullest, err := v.svc.FullestBudgets(v.ctx(), v.caller, n)
+	if err != nil {
+		return err
+	}
+	if v.fragment() {
+		return v.part("budgets", "fullest", v.budgetBars(fullest))
+	}
+	return v.render(http.StatusOK, "budgets", "Budgets", v.budgetBars(fullest))
 }
 
 // budgetBars turns budgets into pictures, the fullest first.

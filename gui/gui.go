@@ -99,6 +99,7 @@ func (p *portal) routes() http.Handler {
 
 	owner("GET /gui/{$}", home)
 	owner("GET /gui/events", events)
+	owner("GET /gui/budgets", fullestBudgets)
 
 	owner("GET /gui/approvals", approvalList)
 	owner("GET /gui/approvals/{id}", approvalPage)

@@ -17,7 +17,7 @@ type homeView struct {
 	Activity    activity
 	Budgets     []budgetView
 	MoreBudgets int
-	ManyAgents  bool // too many to list their budgets here
+	ManyAgents  bool // too many to look at all their budgets
 	Recent      []entryView
 	Started     bool // there is an agent or a decision
 }
@@ -29,8 +29,8 @@ var newsworthy = []store.EventType{store.DecisionCreated, store.BudgetAlert, sto
 const (
 	homeItems   = 5
 	homeBudgets = 6
-	// maxBudgetAgents is up to how many agents the first page looks at all their budgets, also those
-	// of which nothing is spent.
+	// maxBudgetAgents is up to how many agents the first page looks at all their budgets; of more it
+	// shows the fullest, a moment later.
 	maxBudgetAgents = 200
 )
 
@@ -54,14 +54,10 @@ func home(v *visit) error {
 		return err
 	}
 	h.Started = agents.Total > 0
-	if h.ManyAgents = agents.Total > maxBudgetAgents; h.ManyAgents {
-		fullest, err := v.svc.FullestBudgets(v.ctx(), v.caller, homeBudgets)
-		if err != nil {
+	if h.ManyAgents = agents.Total > maxBudgetAgents; !h.ManyAgents {
+		if h.Budgets, err = v.budgets(""); err != nil {
 			return err
 		}
-		h.Budgets = v.budgetBars(fullest)
-	} else if h.Budgets, err = v.budgets(""); err != nil {
-		return err
 	}
 	if n := len(h.Budgets); n > homeBudgets {
 		h.Budgets, h.MoreBudgets = h.Budgets[:homeBudgets], n-homeBudgets

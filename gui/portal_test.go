@@ -95,7 +95,7 @@ func body(t testing.TB, r *http.Response) string {
 	return string(b)
 }
 
-var ownerPages = []string{"/gui/", "/gui/approvals", "/gui/agents", "/gui/agents/invite", "/gui/policies", "/gui/policies/pol_balanced",
+var ownerPages = []string{"/gui/", "/gui/budgets", "/gui/approvals", "/gui/agents", "/gui/agents/invite", "/gui/policies", "/gui/policies/pol_balanced",
 	"/gui/policies/pol_balanced/history", "/gui/new-policy", "/gui/edit?policy=pol_balanced", "/gui/edit?starter=rego", "/gui/form?policy=pol_balanced",
 	"/gui/drafts", "/gui/log", "/gui/playground", "/gui/settings", "/gui/settings/totp", "/gui/keys"}
 

@@ -43,7 +43,7 @@ type counts struct {
 func (c counts) Sum() int { return c.Approvals + c.Drafts + c.Agents }
 
 // sections says to which entry of the navigation a page belongs.
-var sections = map[string]string{"home": "home", "approval": "approvals", "approvals": "approvals",
+var sections = map[string]string{"home": "home", "budgets": "home", "approval": "approvals", "approvals": "approvals",
 	"agent": "agents", "agents": "agents", "invite": "agents", "invited": "agents",
 	"policies": "policies", "policy": "policies", "form": "policies", "edit": "policies", "build": "policies", "history": "policies", "starters": "policies",
 	"drafts": "drafts", "draft": "drafts", "log": "log", "entry": "log", "playground": "playground",

@@ -17,7 +17,7 @@ func TestPages(t *testing.T) {
 	p.look("home")
 	for _, page := range []struct{ path, name string }{
 		{"/gui/approvals", "approvals"}, {"/gui/approvals?status=all", "approvals-all"},
-		{"/gui/agents", "agents"}, {"/gui/agents/invite", "invite"},
+		{"/gui/agents", "agents"}, {"/gui/agents/invite", "invite"}, {"/gui/budgets", "budgets"},
 		{"/gui/agents/shopper", "agent"}, {"/gui/policies", "policies"}, {"/gui/policies/pol_everyday", "policy"},
 		{"/gui/new-policy", "new-policy"}, {"/gui/edit?policy=pol_everyday", "edit"}, {"/gui/policies/pol_everyday/history", "history"},
 		{"/gui/form?policy=pol_everyday", "form"}, {"/gui/form?policy=pol_no_gambling", "form-when"},
