@@ -242,6 +242,7 @@ func visitAdmin(w *world) {
 		w.t.Errorf("%d agents in two pages of %v", n, first.M["total"])
 	}
 	w.asAdmin("POST", "/v1/admin/policies/reload", nil).want(200)
+	w.asAdmin("GET", "/v1/admin/audit?event_type=DECISION_CREATED,FROB", nil, unchecked).want(400, "INVALID_REQUEST")
 	entry := w.asAdmin("GET", "/v1/admin/audit?event_type=DECISION_CREATED&limit=1", nil).items("items")[0].(M)
 	w.asAdmin("POST", "/v1/admin/audit/redact", M{"id": entry["event_id"], "paths": []string{"$.payload.currency"}}).want(200)
 	kid := w.asAdmin("POST", "/v1/admin/keys/rotate", M{"purpose": "proof"}).want(200).str("kid")

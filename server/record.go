@@ -1,6 +1,7 @@
 package server
 
 import (
+	"fmt"
 	"strings"
 
 	"github.com/openleash/openleash-go/leash"
@@ -52,8 +53,12 @@ func (s *Server) audit(c *call) (leash.AuditPage, error) {
 		return leash.AuditPage{}, err
 	}
 	if types := c.query.Get("event_type"); types != "" {
-		for t := range strings.SplitSeq(types, ",") {
-			q.Types = append(q.Types, store.EventType(t))
+		for word := range strings.SplitSeq(types, ",") {
+			t := store.EventType(word)
+			if t.Code() == 0 {
+				return leash.AuditPage{}, fail(leash.InvalidRequest, fmt.Sprintf("event_type: there is no %q", clip(word, 40)))
+			}
+			q.Types = append(q.Types, t)
 		}
 	}
 	return s.svc.Audit(c.ctx, c.caller, q)

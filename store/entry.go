@@ -2,6 +2,7 @@ package store
 
 import (
 	"encoding/json"
+	"slices"
 	"time"
 )
 
@@ -104,6 +105,21 @@ const (
 	LogCheckpoint     EventType = "CHECKPOINT"
 	LogRecovered      EventType = "LOG_RECOVERED" // a torn last line was cut off at start-up
 )
+
+// eventTypes are all of them. The place of one is kept in files: append only.
+var eventTypes = [...]EventType{
+	DecisionCreated, ChargeSettled, BudgetAlert,
+	ApprovalRequested, ApprovalApproved, ApprovalDenied,
+	AgentInvited, InviteRevoked, AgentRegistered, AgentUpdated, AgentRevoked,
+	PolicyUpdated, PolicyDeleted, PolicyRefused,
+	DraftSubmitted, DraftApproved, DraftDenied,
+	OwnerCreated, OwnerUpdated, OwnerRevoked,
+	SessionStarted, SessionEnded, KeyRotated, KeyRevoked,
+	EntryRedacted, LogCheckpoint, LogRecovered,
+}
+
+// Code is a number for the event type that stays the same; 0 if there is no such type.
+func (t EventType) Code() uint8 { return uint8(slices.Index(eventTypes[:], t) + 1) }
 
 // Entry is one line of the log. Seq, Prev and Hash are the store's: it fills them on append.
 type Entry struct {

@@ -48,7 +48,7 @@ func (f *auditFilter) flags(c *cobra.Command) {
 // query is the filter as the API takes it.
 func (f *auditFilter) query(now time.Time) (string, error) {
 	q := url.Values{}
-	for name, v := range map[string]string{"event_type": f.kind, "result": f.result, "policy_id": f.policy, "q": f.text} {
+	for name, v := range map[string]string{"event_type": strings.ToUpper(f.kind), "result": strings.ToUpper(f.result), "policy_id": f.policy, "q": f.text} {
 		if v != "" {
 			q.Set(name, v)
 		}

@@ -105,7 +105,7 @@ func (h *hasher) word(s string) uint32 {
 func (h *hasher) describe(e *store.Entry) record {
 	r := record{
 		time: e.Time.UnixMilli(), owner: h.word(e.OwnerID), agent: h.word(e.AgentPrincipalID),
-		event: eventCode(e.Type),
+		event: e.Type.Code(),
 	}
 	switch {
 	case e.Decision != nil:
@@ -120,25 +120,6 @@ func (h *hasher) describe(e *store.Entry) record {
 		r.id = h.id(e.ID)
 	}
 	return r
-}
-
-// The codes are kept in files: append to the lists only.
-func eventCode(t store.EventType) uint8 {
-	for i, known := range [...]store.EventType{
-		store.DecisionCreated, store.ChargeSettled, store.BudgetAlert,
-		store.ApprovalRequested, store.ApprovalApproved, store.ApprovalDenied,
-		store.AgentInvited, store.InviteRevoked, store.AgentRegistered, store.AgentUpdated, store.AgentRevoked,
-		store.PolicyUpdated, store.PolicyDeleted, store.PolicyRefused,
-		store.DraftSubmitted, store.DraftApproved, store.DraftDenied,
-		store.OwnerCreated, store.OwnerUpdated, store.OwnerRevoked,
-		store.SessionStarted, store.SessionEnded, store.KeyRotated, store.KeyRevoked,
-		store.EntryRedacted, store.LogCheckpoint, store.LogRecovered,
-	} {
-		if t == known {
-			return uint8(i + 1)
-		}
-	}
-	return 0
 }
 
 // results are those that the index tells apart: the place of one, from 1, is its code.
@@ -160,7 +141,7 @@ func (h *hasher) filter(q *store.AuditQuery) filter {
 		result: resultCode(q.Result), since: minTime, until: maxTime,
 	}
 	for _, t := range q.Types {
-		f.events = append(f.events, eventCode(t))
+		f.events = append(f.events, t.Code())
 	}
 	if !q.Since.IsZero() {
 		f.since = ceilMilli(q.Since)
