@@ -58,20 +58,6 @@ func (g *guesses) right(key string) {
 	delete(g.byKey, key)
 }
 
-// Guess judges a try at a secret that is kept elsewhere, such as the admin token: right says whether it
-// was the secret, and wrong ones slow those that follow as wrong passphrases do. what names the secret.
-func (s *Service) Guess(what string, right bool) error {
-	if err := s.guesses.admit(what); err != nil {
-		return err
-	}
-	if !right {
-		s.guesses.wrong(what)
-		return fail(InvalidCredentials, "that is not the %s", what)
-	}
-	s.guesses.right(what)
-	return nil
-}
-
 // evict forgets the guesser whose wait ended first.
 func (g *guesses) evict() {
 	var oldest string

@@ -547,3 +547,23 @@ func TestPromise22_TheLogCannotBeRewritten(t *testing.T) {
 		}
 	}
 }
+
+func TestPromise24_PortalFormsOfStrangersAreLimited(t *testing.T) {
+	reached := 0
+	w := newWorld(t, func(w *world) {
+		w.web.Limits.Hashes = 0.1 // two at once
+		w.web.Gui = http.HandlerFunc(func(http.ResponseWriter, *http.Request) { reached++ })
+	})
+	for _, form := range []string{"/gui/login", "/gui/setup", "/gui/welcome", "/gui/admin/login"} {
+		w.clock.Step(time.Hour)
+		reached = 0
+		for range 20 {
+			w.do("POST", form, nil, unchecked)
+		}
+		if reached != 2 {
+			t.Errorf("%s: %d of 20 tries of one address came through, want 2", form, reached)
+		}
+		w.do("POST", form, nil, unchecked).want(429, "RATE_LIMITED")
+		w.do("GET", form, nil, unchecked).want(200)
+	}
+}
