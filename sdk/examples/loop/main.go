@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"log"
+	"os"
 	"time"
 
 	"github.com/openleash/openleash-go/sdk"
@@ -24,6 +25,7 @@ func main() {
 	for _, amount := range []int{45, 250, 600} {
 		plan = append(plan, sdk.Action{Type: "purchase.order", Context: map[string]any{"amount": amount, "currency": "USD"}})
 	}
+	fmt.Fprintln(os.Stderr, "What needs its owner waits up to", patience, "for `openleash approval approve ID`; `openleash approval list` shows it.")
 	for _, line := range run(context.Background(), client, plan, func(d *sdk.Decision) string { return "done, with proof " + d.ProofToken }) {
 		fmt.Println(line)
 	}

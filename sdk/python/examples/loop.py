@@ -5,6 +5,7 @@ Run it with the agent's environment: python3 -m examples.loop
 
 from __future__ import annotations
 
+import sys
 from typing import Any, Callable, Dict, Iterable, List, Tuple
 
 from openleash import ApprovalError, Client, OpenLeashError
@@ -34,5 +35,6 @@ def run(client: Client, steps: Iterable[Step], act: Callable[[str, Dict[str, Any
 
 if __name__ == "__main__":
     plan = [("purchase.order", {"amount": amount, "currency": "USD"}) for amount in (45, 250, 600)]
+    print("What needs its owner waits for `openleash approval approve ID`; `openleash approval list` shows it.", file=sys.stderr)
     for line in run(Client.from_env(), plan, lambda action, context, proof: f"done, with proof {proof}"):
         print(line)
