@@ -9,9 +9,10 @@ import (
 )
 
 // What a request leaves behind is much and what lives is little, so that collecting less often than Go
-// would saves a tenth of the CPU. Where much lives, that would take too much memory. GOGC overrides it.
+// would saves a tenth of the CPU. Where much lives, or many stacks of clients that wait, that would take
+// too much memory. GOGC overrides it.
 const (
-	garbage    = 48 << 20 // bytes that may lie between two collections
+	garbage    = 48 << 20 // bytes that may lie between two collections; as much as the heap that lives, if that is more
 	minPercent = 30
 	maxPercent = 300
 
@@ -30,7 +31,7 @@ func tuneCollector(ctx context.Context) error {
 	percent, quiet := 0, 0
 	for {
 		use := readMemory()
-		if p := collectorPercent(use.live); p != percent {
+		if p := collectorPercent(use); p != percent {
 			percent = p
 			debug.SetGCPercent(p)
 		}
@@ -50,13 +51,15 @@ func tuneCollector(ctx context.Context) error {
 }
 
 // collectorPercent is how far the heap may grow beyond what lives, in percent of it, in tens.
-func collectorPercent(live uint64) int {
-	return int(min(max(garbage*100/max(live, 1), minPercent), maxPercent)) / 10 * 10
+func collectorPercent(use memoryUse) int {
+	wanted := max(garbage, use.heap)
+	return int(min(max(wanted*100/max(use.heap+use.rest, 1), minPercent), maxPercent)) / 10 * 10
 }
 
 // memoryUse is what the process needs, and what it keeps beyond.
 type memoryUse struct {
-	live uint64 // found alive by the last collection: what a percentage of the collector is taken of
+	heap uint64 // found alive by the last collection
+	rest uint64 // stacks and globals, of which the collector takes its percentage, too
 	idle uint64 // neither used nor given back
 }
 
@@ -70,5 +73,5 @@ func readMemory() memoryUse {
 		}
 		return samples[i].Value.Uint64()
 	}
-	return memoryUse{live: value(0) + value(1) + value(2), idle: value(3)}
+	return memoryUse{heap: value(0), rest: value(1) + value(2), idle: value(3)}
 }
