@@ -29,6 +29,6 @@
 // An answer that is held open, a long poll that waits or a stream, leaves net/http: its connection is
 // hijacked and the answer written by a small goroutine (held.go). net/http keeps some 35 KiB for each
 // connection in a handler, in buffers, the request and a stack that the middleware has grown; ten
-// thousand clients that wait took 467 MiB that way, and take 246 MiB so. The price is that the
+// thousand clients that wait took 467 MiB that way, and take some 250 MiB so. The price is that the
 // connection closes after the answer.
 package server
