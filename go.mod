@@ -5,7 +5,6 @@ go 1.26.8
 require (
 	aidanwoods.dev/go-paseto v1.6.0
 	charm.land/huh/v2 v2.0.3
-	filippo.io/edwards25519 v1.2.0
 	github.com/alexedwards/argon2id v1.0.0
 	github.com/cespare/xxhash/v2 v2.3.0
 	github.com/chromedp/cdproto v0.159.0

@@ -2,6 +2,7 @@ package leash
 
 import (
 	"context"
+	"crypto/ed25519"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
@@ -22,9 +23,6 @@ const (
 
 	maxNonce   = 128
 	maxAgentID = 128
-
-	// maxKeyTables bounds the tables of agents' keys: 2.5 MiB in all.
-	maxKeyTables = 256
 )
 
 // Request is a signed HTTP request of an agent.
@@ -41,7 +39,7 @@ type Request struct {
 type Agent struct {
 	store.Agent
 	Owner  store.Owner
-	key    *proof.Verifier
+	key    ed25519.PublicKey
 	engine *rego.Engine
 	layers *rego.Layers
 	// version is the store's when the records were read.
@@ -78,7 +76,7 @@ func (s *Service) Authenticate(ctx context.Context, r Request) (*Agent, error) {
 	if agent.Status != store.Active || agent.Owner.Status != store.Active {
 		return nil, fail(AgentInactive, "the agent %q is not active", h.AgentID)
 	}
-	if err := h.Verify(agent.key, r.Method, r.Path, r.RawQuery); err != nil {
+	if err := proof.VerifyRequest(agent.key, r.Method, r.Path, r.RawQuery, h); err != nil {
 		return nil, fail(InvalidSignature, "X-Signature does not fit this request and the agent's public key")
 	}
 	switch err := s.store.UseNonce(ctx, agent.PrincipalID, h.Nonce, now.Add(NonceTTL)); {
@@ -138,11 +136,7 @@ func (s *Service) agent(ctx context.Context, agentID string) (*Agent, error) {
 	if err != nil {
 		return nil, unavailable(err)
 	}
-	verifier, err := s.verifiers.Of(key)
-	if err != nil {
-		return nil, unavailable(err)
-	}
-	a := &Agent{Agent: rec, Owner: owner, key: verifier, engine: engine, version: version}
+	a := &Agent{Agent: rec, Owner: owner, key: key, engine: engine, version: version}
 	a.layers = engine.Layers(rego.Subject{
 		AgentID: rec.AgentID, PrincipalID: rec.PrincipalID, Groups: rec.Groups,
 		OwnerID: owner.ID, OwnerType: owner.Type,

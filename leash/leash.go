@@ -121,7 +121,6 @@ type Service struct {
 	keys     atomic.Pointer[proof.KeyRing]
 	agents   sync.Map // agent_id → *Agent
 
-	verifiers *proof.Verifiers // of the agents' keys
 	reload    sync.Mutex
 	guesses   guesses
 	hashing   chan struct{} // bounds concurrent argon2id
@@ -140,8 +139,6 @@ func New(ctx context.Context, cfg Config, st Store) (*Service, error) {
 		policies: rego.NewSet(rego.Options{Deadline: cfg.PolicyTimeout}),
 		hashing:  make(chan struct{}, 2),
 		held:     newHeld(),
-
-		verifiers: proof.NewVerifiers(maxKeyTables),
 	}
 	s.guesses.clock = cfg.Clock
 	if err := s.loadKeys(ctx); err != nil {

@@ -39,27 +39,18 @@ func BodySHA256(body []byte) string {
 	return hex.EncodeToString(sum[:])
 }
 
-// VerifyRequest returns ErrSignature unless the signature is the key's; see SignedHeaders.Verify.
-func VerifyRequest(public ed25519.PublicKey, method, path, rawQuery string, h SignedHeaders) error {
-	key, err := NewVerifier(public)
-	if err != nil {
-		return ErrSignature
-	}
-	return h.Verify(key, method, path, rawQuery)
-}
-
-// Verify returns ErrSignature unless the signature covers method, path, timestamp, nonce and
-// body hash. The path may have been signed with the query or without: both are in use. Time, nonce
-// and body hash are for the caller to judge.
-func (h SignedHeaders) Verify(key *Verifier, method, path, rawQuery string) error {
+// VerifyRequest returns ErrSignature unless the Ed25519 signature (RFC 8032) is the key's and covers
+// method, path, timestamp, nonce and body hash. Clients sign the path with or without its query; both
+// are accepted. The caller checks time, nonce and body hash.
+func VerifyRequest(key ed25519.PublicKey, method, path, rawQuery string, h SignedHeaders) error {
 	signature, err := base64.StdEncoding.DecodeString(h.Signature)
-	if err != nil {
+	if err != nil || len(key) != ed25519.PublicKeySize {
 		return ErrSignature
 	}
-	if key.Verify(h.signed(method, path), signature) {
+	if ed25519.Verify(key, h.signed(method, path), signature) {
 		return nil
 	}
-	if rawQuery != "" && key.Verify(h.signed(method, path+"?"+rawQuery), signature) {
+	if rawQuery != "" && ed25519.Verify(key, h.signed(method, path+"?"+rawQuery), signature) {
 		return nil
 	}
 	return ErrSignature
