@@ -9,26 +9,13 @@ import (
 	"io"
 
 	"github.com/google/uuid"
-	"go.jetify.com/typeid/v2"
+
+	"github.com/openleash/openleash-go/store"
 )
 
-// newID returns a TypeID: the prefix and a UUIDv7 (RFC 9562) of this moment, so that ids sort by time.
+// newID returns a TypeID of this moment.
 func (s *Service) newID(prefix string) string {
-	var b [16]byte
-	if _, err := io.ReadFull(s.cfg.Random, b[:]); err != nil {
-		panic(fmt.Sprintf("reading random bytes: %v", err)) // nothing is safe without them
-	}
-	ms := uint64(s.cfg.Clock().UnixMilli())
-	for i := range 6 {
-		b[i] = byte(ms >> (40 - 8*i))
-	}
-	b[6] = b[6]&0x0f | 0x70
-	b[8] = b[8]&0x3f | 0x80
-	id, err := typeid.FromBytes(prefix, b[:])
-	if err != nil {
-		panic(fmt.Sprintf("prefix %q: %v", prefix, err)) // prefixes are constants of ours
-	}
-	return id.String()
+	return store.NewID(prefix, s.cfg.Clock(), s.cfg.Random)
 }
 
 // newUUID returns a random UUID (RFC 9562, version 4) for an action that came without an id.

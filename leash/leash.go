@@ -121,12 +121,12 @@ type Service struct {
 	keys     atomic.Pointer[proof.KeyRing]
 	agents   sync.Map // agent_id → *Agent
 
-	reload    sync.Mutex
-	guesses   guesses
-	hashing   chan struct{} // bounds concurrent argon2id
-	setup     setupCode
-	resolved  resolutions
-	held      *held
+	reload   sync.Mutex
+	guesses  guesses
+	hashing  chan struct{} // bounds concurrent argon2id
+	setup    setupCode
+	resolved resolutions
+	held     *held
 }
 
 // New returns a Service over st with its keys and policies loaded. A store without keys gets them.

@@ -206,7 +206,7 @@ func (s *Store) Append(ctx context.Context, e store.Entry) error {
 // complete fills what a caller may leave empty.
 func (s *Store) complete(e *store.Entry) {
 	if e.ID == "" {
-		e.ID = s.newID()
+		e.ID = store.NewID("evt", s.opts.Clock(), s.opts.Random)
 	}
 	if e.Time.IsZero() {
 		e.Time = s.opts.Clock()

@@ -17,7 +17,6 @@ import (
 	"time"
 
 	"github.com/gofrs/flock"
-	"go.jetify.com/typeid/v2"
 
 	"github.com/openleash/openleash-go/store"
 )
@@ -213,23 +212,4 @@ func (l *auditLog) closeFiles() error {
 		errs = append(errs, g.close())
 	}
 	return errors.Join(errs...)
-}
-
-// newID returns a TypeID for a log entry.
-func (s *Store) newID() string {
-	var b [16]byte
-	if _, err := io.ReadFull(s.opts.Random, b[:]); err != nil {
-		panic(fmt.Sprintf("reading random bytes: %v", err)) // nothing is safe without them
-	}
-	ms := uint64(s.opts.Clock().UnixMilli())
-	for i := range 6 {
-		b[i] = byte(ms >> (40 - 8*i))
-	}
-	b[6] = b[6]&0x0f | 0x70
-	b[8] = b[8]&0x3f | 0x80
-	id, err := typeid.FromBytes("evt", b[:])
-	if err != nil {
-		panic(fmt.Sprintf("prefix evt: %v", err))
-	}
-	return id.String()
 }
