@@ -7,7 +7,7 @@ import (
 	"strconv"
 	"strings"
 
-	"golang.org/x/text/currency"
+	"github.com/openleash/openleash-go/internal/money"
 )
 
 // action is what a page says of an action request.
@@ -114,7 +114,7 @@ func stringOf(raw json.RawMessage) (string, bool) {
 func (a *action) readAmount(payload map[string]json.RawMessage) {
 	a.Currency, _ = stringOf(payload["currency"])
 	if minor, err := strconv.ParseInt(string(payload["amount_minor"]), 10, 64); err == nil {
-		a.Minor, a.Counts, a.Amount = minor, a.Currency != "", money(minor, a.Currency)
+		a.Minor, a.Counts, a.Amount = minor, a.Currency != "", amount(minor, a.Currency)
 		return
 	}
 	text := string(payload["amount"])
@@ -122,26 +122,7 @@ func (a *action) readAmount(payload map[string]json.RawMessage) {
 		return
 	}
 	a.Amount = strings.TrimSpace(text + " " + a.Currency)
-	if minor, ok := minorOf(text, a.Currency); ok {
-		a.Minor, a.Counts, a.Amount = minor, true, money(minor, a.Currency)
+	if minor, err := money.ParseIn(text, a.Currency); err == nil {
+		a.Minor, a.Counts, a.Amount = minor, true, amount(minor, a.Currency)
 	}
-}
-
-// minorOf turns a plain decimal into minor units, exactly, or not at all.
-func minorOf(text, code string) (int64, bool) {
-	unit, err := currency.ParseISO(code)
-	if err != nil {
-		return 0, false
-	}
-	scale, _ := currency.Standard.Rounding(unit)
-	whole, fraction, _ := strings.Cut(text, ".")
-	fraction = strings.TrimRight(fraction, "0")
-	if len(fraction) > scale || strings.ContainsAny(text, "eE") {
-		return 0, false
-	}
-	n, err := strconv.ParseInt(whole+fraction+strings.Repeat("0", scale-len(fraction)), 10, 64)
-	if err != nil {
-		return 0, false
-	}
-	return n, true
 }

@@ -62,11 +62,11 @@ func (a activity) Spend() *bars {
 	for _, d := range a.Days {
 		top = max(top, d.Spent[most.Currency])
 	}
-	out.Max = money(top, most.Currency)
-	out.Summary = money(most.Minor, most.Currency) + " spent"
+	out.Max = amount(top, most.Currency)
+	out.Summary = amount(most.Minor, most.Currency) + " spent"
 	for i, d := range a.Days {
 		c := &out.Columns[i]
-		c.Title = d.Start.Format("2 January") + ": " + money(d.Spent[most.Currency], most.Currency)
+		c.Title = d.Start.Format("2 January") + ": " + amount(d.Spent[most.Currency], most.Currency)
 		c.add("spend", 100*float64(d.Spent[most.Currency])/float64(top))
 	}
 	return &out

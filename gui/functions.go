@@ -18,7 +18,7 @@ func functions(a *assets) template.FuncMap {
 		"icon_s":    func(name string) template.HTML { return icon(a, name, "icon icon-small") },
 		"inert":     inert,
 		"short":     short,
-		"money":     money,
+		"money":     amount,
 		"plural":    plural,
 		"json":      indented,
 		"sentence":  sentence,
@@ -114,7 +114,7 @@ func limitOf(b store.BudgetState, n int64) string {
 	if b.Measure == store.MeasureCount {
 		return plural(int(n), "action")
 	}
-	return money(n, b.Currency)
+	return amount(n, b.Currency)
 }
 
 // decides says whether a rule that matches is the one that decided.

@@ -5,13 +5,12 @@ import (
 	"fmt"
 	"math"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 	"unicode"
 	"unicode/utf8"
 
-	"golang.org/x/text/currency"
+	"github.com/openleash/openleash-go/internal/money"
 )
 
 // maxShown bounds a value in a list, in runes; where a thing has a page of its own, it is whole there.
@@ -64,61 +63,8 @@ func clipBytes(s string, n int) string {
 	return s[:n]
 }
 
-// money writes minor units of a currency, such as 12345 USD as "123.45 USD". A currency that is not in
-// ISO 4217 is written in minor units, and says so.
-func money(minor int64, code string) string {
-	unit, err := currency.ParseISO(code)
-	if err != nil {
-		if code == "" {
-			return group(strconv.FormatInt(minor, 10)) + " minor units"
-		}
-		return group(strconv.FormatInt(minor, 10)) + " minor units of " + short(code)
-	}
-	scale, _ := currency.Standard.Rounding(unit)
-	return decimal(minor, scale) + " " + code
-}
-
-// decimal writes minor units with scale digits behind the point, exactly.
-func decimal(minor int64, scale int) string {
-	sign := ""
-	digits := strconv.FormatUint(magnitude(minor), 10)
-	if minor < 0 {
-		sign = "−"
-	}
-	if scale == 0 {
-		return sign + group(digits)
-	}
-	if len(digits) <= scale {
-		digits = strings.Repeat("0", scale+1-len(digits)) + digits
-	}
-	whole, fraction := digits[:len(digits)-scale], digits[len(digits)-scale:]
-	if strings.Trim(fraction, "0") == "" {
-		return sign + group(whole)
-	}
-	return sign + group(whole) + "." + fraction
-}
-
-func magnitude(n int64) uint64 {
-	if n < 0 {
-		return uint64(-(n + 1)) + 1 // -MinInt64 is no int64
-	}
-	return uint64(n)
-}
-
-// group puts a comma before every three digits.
-func group(digits string) string {
-	if digits == "" || digits[0] == '-' {
-		return digits
-	}
-	var b strings.Builder
-	for i, d := range digits {
-		if i > 0 && (len(digits)-i)%3 == 0 {
-			b.WriteByte(',')
-		}
-		b.WriteRune(d)
-	}
-	return b.String()
-}
+// amount writes minor units of a currency whose code may come from an agent.
+func amount(minor int64, code string) string { return money.Format(minor, short(code)) }
 
 // ago says how far a time is from now, roughly.
 func ago(now, t time.Time) string {
@@ -153,7 +99,7 @@ func plural(n int, noun string) string {
 	if strings.HasSuffix(noun, "y") && !strings.HasSuffix(noun, "ay") {
 		noun = strings.TrimSuffix(noun, "y") + "ie"
 	}
-	return group(strconv.Itoa(n)) + " " + noun + "s"
+	return money.Group(int64(n)) + " " + noun + "s"
 }
 
 // indented prints JSON for people; what is no JSON is printed as it is.
