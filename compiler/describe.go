@@ -3,12 +3,13 @@ package compiler
 import (
 	"encoding/json"
 	"fmt"
-	"math/big"
 	"regexp"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/openleash/openleash-go/internal/money"
 )
 
 // Describe says in plain words what a policy does, one sentence for each rule and budget, such as
@@ -45,12 +46,7 @@ func DescribeRule(rule Rule) string {
 	b.WriteString(verb(rule))
 	b.WriteByte(' ')
 	b.WriteString(actionsInWords(rule.Actions))
-	var parts []string
-	for _, e := range []Expr{rule.When, rule.Constraints} {
-		if e != nil {
-			parts = append(parts, conjuncts(e)...)
-		}
-	}
+	parts := clausesOf(rule).inWords()
 	if s := joinRange(parts); s != "" {
 		b.WriteByte(' ')
 		b.WriteString(s)
@@ -126,6 +122,10 @@ func actionsInWords(patterns []string) string {
 func plural(s string) string {
 	s = strings.ReplaceAll(s, "_", " ")
 	switch {
+	case s == "pay":
+		return "payments"
+	case s == "buy":
+		return "purchases"
 	case strings.HasSuffix(s, "s"), strings.HasSuffix(s, "ing"), strings.HasSuffix(s, "communication"), strings.HasSuffix(s, "data"):
 		return s
 	case strings.HasSuffix(s, "y") && len(s) > 1 && !strings.ContainsRune("aeiou", rune(s[len(s)-2])):
@@ -144,16 +144,101 @@ func list(words []string, and string) string {
 	return strings.Join(words[:len(words)-1], ", ") + " " + and + " " + words[len(words)-1]
 }
 
-// conjuncts are the parts that must all hold, in words.
-func conjuncts(e Expr) []string {
-	if all, ok := e.(All); ok {
-		var out []string
-		for _, x := range all.Exprs {
-			out = append(out, conjuncts(x)...)
+// clauses are what must all be true for a rule to match, and the currencies that they leave possible: an
+// amount in minor units can only be written in a known currency.
+type clauses struct {
+	all        []Expr
+	currencies []string // none: any
+}
+
+func clausesOf(rule Rule) clauses {
+	var c clauses
+	for _, e := range []Expr{rule.When, rule.Constraints} {
+		if e != nil {
+			c.add(e)
 		}
-		return out
 	}
-	return []string{inWords(e, false)}
+	return c
+}
+
+func (c *clauses) add(e Expr) {
+	if all, ok := e.(All); ok {
+		for _, x := range all.Exprs {
+			c.add(x)
+		}
+		return
+	}
+	if codes := currenciesOf(e); codes != nil && c.currencies == nil {
+		c.currencies = codes
+	}
+	c.all = append(c.all, e)
+}
+
+// currenciesOf are the currencies that an expression requires one of, or none if it is about another thing.
+func currenciesOf(e Expr) []string {
+	m, ok := e.(Match)
+	if !ok || m.Path.String() != currencyPath.String() || m.Op != Eq && m.Op != In {
+		return nil
+	}
+	var out []string
+	for _, v := range m.Values {
+		if code, ok := v.Value.(string); ok {
+			out = append(out, code)
+		}
+	}
+	return out
+}
+
+// inWords says each condition. One currency is said with the amount, not again on its own.
+func (c clauses) inWords() []string {
+	saysAmount := slices.ContainsFunc(c.all, isAmount)
+	var out []string
+	for _, e := range c.all {
+		if len(c.currencies) == 1 && saysAmount && slices.Equal(currenciesOf(e), c.currencies) {
+			continue
+		}
+		out = append(out, c.expr(e, false))
+	}
+	return out
+}
+
+func isAmount(e Expr) bool {
+	m, compares := e.(Match)
+	_, bounds := e.(AmountBound)
+	return bounds || compares && isMinorBound(m)
+}
+
+// isMinorBound says whether a comparison bounds the amount in minor units.
+func isMinorBound(m Match) bool {
+	return m.Path.String() == amountPath.String() && slices.Contains([]Op{Lt, Lte, Gt, Gte}, m.Op)
+}
+
+// amount writes an amount in minor units in the currency that the conditions require.
+func (c clauses) amount(n json.Number) string {
+	minor, err := n.Int64()
+	if err != nil {
+		return n.String() + " minor units"
+	}
+	if len(c.currencies) == 1 {
+		return money.Format(minor, c.currencies[0])
+	}
+	exponent, same := commonExponent(c.currencies)
+	if !same {
+		return money.Format(minor, "")
+	}
+	return money.Decimal(minor, exponent)
+}
+
+// commonExponent is that of all the currencies, if they have the same.
+func commonExponent(codes []string) (exponent int, same bool) {
+	for i, code := range codes {
+		e, known := money.Exponent(code)
+		if !known || i > 0 && e != exponent {
+			return 0, false
+		}
+		exponent = e
+	}
+	return exponent, len(codes) > 0
 }
 
 // joinRange joins parts; "from 100" and "to 500" make one range.
@@ -161,7 +246,10 @@ func joinRange(parts []string) string {
 	var out []string
 	for _, p := range parts {
 		if n := len(out); n > 0 && strings.HasPrefix(out[n-1], "from ") && (strings.HasPrefix(p, "up to ") || strings.HasPrefix(p, "under ")) {
-			out[n-1] += " " + strings.Replace(p, "up to ", "to ", 1)
+			p = strings.Replace(p, "up to ", "to ", 1)
+			// The currency is said once: "from 10.00 to 50.00 USD".
+			unit := p[strings.LastIndexByte(p, ' '):]
+			out[n-1] = strings.TrimSuffix(out[n-1], unit) + " " + p
 			continue
 		}
 		out = append(out, p)
@@ -169,17 +257,17 @@ func joinRange(parts []string) string {
 	return strings.Join(out, ", ")
 }
 
-// inWords says a condition; negated says that it must not hold.
-func inWords(e Expr, negated bool) string {
+// expr says a condition, or its negation.
+func (c clauses) expr(e Expr, negated bool) string {
 	switch e := e.(type) {
 	case All:
-		return group(e.Exprs, negated, "and", "or")
+		return c.group(e.Exprs, negated, "and", "or")
 	case Any:
-		return group(e.Exprs, negated, "or", "and")
+		return c.group(e.Exprs, negated, "or", "and")
 	case Not:
-		return inWords(e.Expr, !negated)
+		return c.expr(e.Expr, !negated)
 	case AmountBound:
-		return bound(e.Op, negated, minor(e.Limit))
+		return bound(e.Op, negated, c.amount(e.Limit))
 	case Domains:
 		return domainsInWords(e, negated)
 	case Schedule:
@@ -188,23 +276,23 @@ func inWords(e Expr, negated bool) string {
 		}
 		return scheduleInWords(e)
 	case Match:
-		return matchInWords(e, negated)
+		return c.match(e, negated)
 	}
 	return ""
 }
 
-func group(exprs []Expr, negated bool, word, opposite string) string {
+func (c clauses) group(exprs []Expr, negated bool, word, opposite string) string {
 	if negated {
 		word = opposite
 	}
 	words := make([]string, len(exprs))
 	for i, x := range exprs {
-		words[i] = inWords(x, negated)
+		words[i] = c.expr(x, negated)
 	}
 	return "(" + strings.Join(words, " "+word+" ") + ")"
 }
 
-func matchInWords(m Match, negated bool) string {
+func (c clauses) match(m Match, negated bool) string {
 	if o, ok := opposite[m.Op]; ok && negated {
 		m.Op, negated = o, false
 	}
@@ -215,8 +303,11 @@ func matchInWords(m Match, negated bool) string {
 	}
 	switch m.Op {
 	case Lt, Lte, Gt, Gte:
+		if n, ok := m.Values[0].Value.(json.Number); ok && isMinorBound(m) {
+			return bound(m.Op, false, c.amount(n))
+		}
 		if name == "amount" {
-			return bound(m.Op, false, values[0])
+			return bound(m.Op, false, grouped(values[0]))
 		}
 		return "where " + name + " is " + map[Op]string{Lt: "under", Lte: "at most", Gt: "above", Gte: "at least"}[m.Op] + " " + values[0]
 	case Eq, In:
@@ -238,21 +329,20 @@ func matchInWords(m Match, negated bool) string {
 	return "where " + name + " is given"
 }
 
+// grouped groups the thousands of a plain whole number.
+func grouped(number string) string {
+	if n, err := strconv.ParseInt(number, 10, 64); err == nil {
+		return money.Group(n)
+	}
+	return number
+}
+
 // bound is a limit on an amount.
 func bound(op Op, negated bool, limit string) string {
 	if negated {
 		op = opposite[op]
 	}
 	return map[Op]string{Lt: "under ", Lte: "up to ", Gt: "above ", Gte: "from "}[op] + limit
-}
-
-// minor writes minor units as people do: 4550 is 45.50.
-func minor(n json.Number) string {
-	r, ok := new(big.Rat).SetString(n.String())
-	if !ok {
-		return n.String()
-	}
-	return r.Quo(r, big.NewRat(100, 1)).FloatString(2)
 }
 
 // fieldName is how people call a field.
@@ -320,9 +410,9 @@ func daysInWords(days []time.Weekday) string {
 }
 
 func describeBudget(b Budget) string {
-	what := fmt.Sprintf("%d actions", b.Limit)
+	what := money.Group(b.Limit) + " actions"
 	if b.Measure == "amount" {
-		what = minor(json.Number(fmt.Sprint(b.Limit))) + " " + b.Currency
+		what = money.Format(b.Limit, b.Currency)
 	}
 	window := map[string]string{"day": "a day", "week": "a week", "month": "a month", "year": "a year", "lifetime": "in all"}[b.Calendar]
 	if b.Sliding != 0 {

@@ -29,6 +29,25 @@ budgets:
 			"At most 500.00 USD a day on purchases, for each agent; denies what goes beyond.",
 			"At most 20 actions in any 90m, for all agents together; asks you about what goes beyond.",
 			"Leaves everything else to other policies."}},
+		{`
+rules:
+  - {id: yen, action: "purchase.*", effect: allow, constraints: {amount_max: 5000, currency: [JPY]}}
+  - {id: dinar, action: "pay.*", effect: allow, constraints: {amount_max: 5000, currency: [KWD]}}
+  - {action: "a.*", effect: allow, constraints: {amount_min: 1000, amount_max: 5000, currency: USD}}
+  - {action: "b.*", effect: allow, constraints: {amount_max: 500000, currency: [JPY, USD]}}
+  - {action: "c.*", effect: deny, constraints: {amount_min: 500000}}
+  - {action: "d.*", effect: allow, when: {all: [{match: {path: $.payload.amount_minor, op: lt, value: 500000}}, {match: {path: $.payload.currency, op: eq, value: EUR}}]}}
+  - {action: "e.*", effect: allow, conditions: [{field: context.amount, operator: lt, value: 12500}, {field: context.currency, operator: eq, value: USD}]}
+budgets:
+  - {id: month, limit: 10000, currency: JPY, window: month, timezone: Asia/Tokyo, actions: ["purchase.*"]}
+  - {id: many, limit: 1000, measure: count, window: day}
+`, []string{
+			"Allows purchases up to 5,000 JPY.", "Allows payments up to 5.000 KWD.", "Allows as from 10.00 to 50.00 USD.",
+			"Allows bs up to 500,000 minor units, in JPY or USD.", "Denies cs from 500,000 minor units, or where that cannot be told.",
+			"Allows ds under 5,000.00 EUR.", "Allows es under 12,500, in USD.",
+			"At most 10,000 JPY a month on purchases, for each agent; denies what goes beyond.",
+			"At most 1,000 actions a day, for each agent; denies what goes beyond.",
+			"Denies everything else."}},
 		{`rules: [{action: ["search.*", "read.*", "wish.*", "fax.*", "reply.*", "mailing.*"], effect: allow}]`, []string{
 			"Allows searches, reads, wishes, faxes, replies and mailing.", "Denies everything else."}},
 	} {
