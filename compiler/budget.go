@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"gopkg.in/yaml.v3"
+
+	"github.com/openleash/openleash-go/internal/money"
 )
 
 var slidingForm = regexp.MustCompile(`^([1-9][0-9]{0,6})(m|h|d)$`)
@@ -110,6 +112,17 @@ func (r *reader) window(n *yaml.Node, b *Budget) {
 	if b.Sliding > maxSliding {
 		r.errorf(n, "out_of_range", "a sliding window is at most 366d")
 	}
+}
+
+// Measured writes a number that the budget counts for people: money in its currency, or actions.
+func (b Budget) Measured(n int64) string {
+	switch {
+	case b.Measure == "amount":
+		return money.Format(n, b.Currency)
+	case n == 1:
+		return "1 action"
+	}
+	return money.Group(n) + " actions"
 }
 
 // windowText spells a budget's window as the policy did.

@@ -22,6 +22,11 @@ func Describe(p *Policy) []string {
 	for _, b := range p.Budgets {
 		out = append(out, describeBudget(b))
 	}
+	for _, rule := range p.Rules {
+		if what := Uncountable(rule, p.Budgets); what != "" {
+			out = append(out, "Denies "+what+" for "+actionsInWords(rule.Actions)+": no budget of this policy counts them.")
+		}
+	}
 	switch {
 	case p.Guardrail:
 		out = append(out, "Stands above all other policies: it can only make them stricter.")
@@ -410,10 +415,6 @@ func daysInWords(days []time.Weekday) string {
 }
 
 func describeBudget(b Budget) string {
-	what := money.Group(b.Limit) + " actions"
-	if b.Measure == "amount" {
-		what = money.Format(b.Limit, b.Currency)
-	}
 	window := map[string]string{"day": "a day", "week": "a week", "month": "a month", "year": "a year", "lifetime": "in all"}[b.Calendar]
 	if b.Sliding != 0 {
 		window = "in any " + b.windowText()
@@ -427,5 +428,5 @@ func describeBudget(b Budget) string {
 	if !slices.Contains(b.Actions, "*") {
 		on = " on " + actionsInWords(b.Actions)
 	}
-	return fmt.Sprintf("At most %s %s%s, %s; %s.", what, window, on, per, over)
+	return fmt.Sprintf("At most %s %s%s, %s; %s.", b.Measured(b.Limit), window, on, per, over)
 }

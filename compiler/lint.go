@@ -33,7 +33,7 @@ func lint(p *Policy) Diagnostics {
 			warn(at, "deny_list_of_agents_words", "the agent chooses what stands in this field, so a list of what is denied is easily avoided; list what is allowed")
 		}
 	}
-	return ds
+	return append(ds, uncountable(p)...)
 }
 
 // amountWithoutCurrency finds an upper limit on money in a rule that allows and names no currency.

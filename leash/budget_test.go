@@ -47,6 +47,46 @@ func TestBudgetHolds(t *testing.T) {
 	}
 }
 
+// An action charges the budgets of its own currency, and is denied where none counts its currency.
+func TestBudgetsOfSeveralCurrencies(t *testing.T) {
+	w := newWorld(t)
+	w.policy(`
+id: two
+rules: [{action: "*", effect: allow}]
+budgets:
+  - {id: eur_day, limit: 1000, currency: EUR, window: day}
+  - {id: usd_day, limit: 2000, currency: USD, window: day}
+  - {id: asks, limit: 100, measure: count, window: day}
+`)
+	b := w.agent("shopper")
+	for i, c := range []struct{ payload, charged, reason string }{
+		{`{"amount_minor":400,"currency":"EUR"}`, "eur_day 600, asks 99", ""},
+		{`{"amount_minor":400,"currency":"USD"}`, "usd_day 1600, asks 98", ""},
+		{`{"amount_minor":600,"currency":"EUR"}`, "eur_day 0, asks 97", ""},
+		{`{"amount_minor":1,"currency":"EUR"}`, "", "budget_exceeded: the budget eur_day has 0.00 left of 10.00 EUR"},
+		{`{"amount_minor":1600,"currency":"USD"}`, "usd_day 0, asks 96", ""},
+		{`{"amount_minor":1,"currency":"GBP"}`, "", `budget_uncountable: the budgets of policy two count EUR and USD, and $.payload.currency is "GBP"`},
+		{`{"amount_minor":1,"currency":"eur"}`, "", "budget_uncountable"},
+		{`{"amount_minor":1,"currency":["EUR"]}`, "", "budget_uncountable"},
+		{`{"amount_minor":1}`, "", "$.payload.currency is missing"},
+		{`{"currency":"EUR"}`, "", "the budget eur_day cannot count this action: $.payload.amount_minor is missing"},
+		{`{"amount_minor":"1","currency":"EUR"}`, "", "budget_uncountable"},
+		{`{}`, "", "budget_uncountable"},
+	} {
+		a := b.ask(action(fmt.Sprint("a", i), c.payload))
+		var charged []string
+		for _, st := range a.Budgets {
+			charged = append(charged, fmt.Sprint(st.ID, " ", st.Remaining))
+		}
+		switch {
+		case c.reason == "" && (a.Result != store.Allow || strings.Join(charged, ", ") != c.charged):
+			t.Errorf("%s: %s %s, %v, want ALLOW and %s", c.payload, a.Result, a.Reason, charged, c.charged)
+		case c.reason != "" && (a.Result != store.Deny || !strings.Contains(a.Reason, c.reason)):
+			t.Errorf("%s: %s %s, want DENY and %s", c.payload, a.Result, a.Reason, c.reason)
+		}
+	}
+}
+
 func TestSameActionIsChargedOnce(t *testing.T) {
 	w := newWorld(t)
 	w.policy(budgeted(1000, "deny"))

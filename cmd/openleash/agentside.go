@@ -73,8 +73,9 @@ is active at once; without one it asks the owner, and waits for ` + "`openleash 
 
 // request is what `agent authorize` asks.
 type request struct {
-	env, payload, currency, domain  string
-	amount                          *int64 // nil if it is not given: 0 is an amount
+	env, payload, domain            string
+	money                           amountFlags
+	amount                          *int64 // in minor units; nil if it is not given: 0 is an amount
 	actionID, justification         string
 	wait                            time.Duration
 	saveAction, actionFile, redeems string
@@ -82,16 +83,16 @@ type request struct {
 
 func agentAuthorize(a *app) *cobra.Command {
 	var r request
-	var amount int64
 	c := &cobra.Command{
 		Use:   "authorize ACTION_TYPE",
 		Short: "As an agent: ask whether an action is allowed",
 		Long: `Asks the server, and prints the decision. The exit code is 0 only if it is ALLOW, so that a script may go on.
 
+--amount 45.00 --currency USD fills payload.amount with 45, payload.amount_minor with 4500 and payload.currency.
 With --wait, a decision that needs its owner is asked for, and the answer waited for. By hand: keep the action
 with --save-action, let the owner approve, and ask again with --action and --approval-token.`,
 		Example: `  openleash agent authorize purchase.order --payload '{"amount": 45, "currency": "USD"}' --env agent.env
-  openleash agent authorize purchase.order --amount-minor 25000 --currency USD --env agent.env --wait=5m`,
+  openleash agent authorize purchase.order --amount 250.00 --currency USD --env agent.env --wait=5m`,
 		Args: oneActionType,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if (len(args) == 1) == (r.actionFile != "") {
@@ -100,8 +101,9 @@ with --save-action, let the owner approve, and ask again with --action and --app
 			if (r.actionFile != "") != (r.redeems != "") {
 				return misuse("--action and --approval-token go together")
 			}
-			if cmd.Flags().Changed("amount-minor") {
-				r.amount = &amount
+			var err error
+			if r.amount, err = r.money.value(cmd); err != nil {
+				return err
 			}
 			client, err := a.agentClient(r.env)
 			if err != nil {
@@ -118,8 +120,7 @@ with --save-action, let the owner approve, and ask again with --action and --app
 	f.SortFlags = false
 	f.StringVar(&r.env, "env", "", "file with the agent's environment (default: the environment)")
 	f.StringVar(&r.payload, "payload", "", "what the policy looks at: a JSON object, or @FILE")
-	f.Int64Var(&amount, "amount-minor", 0, "payload.amount_minor, in minor units such as cents")
-	f.StringVar(&r.currency, "currency", "", "payload.currency")
+	r.money.add(c, "amount of the action")
 	f.StringVar(&r.domain, "domain", "", "domain of the counterparty, the audience of the proof")
 	f.StringVar(&r.actionID, "action-id", "", "idempotency key (default: a random one)")
 	f.DurationVar(&r.wait, "wait", 0, "ask the owner for approval where it is needed, and wait this long")
@@ -217,8 +218,11 @@ func (r *request) action(kind string) (sdk.Action, error) {
 	if r.amount != nil {
 		errs = append(errs, add("amount_minor", *r.amount))
 	}
-	if r.currency != "" {
-		errs = append(errs, add("currency", r.currency))
+	if plain := r.money.plain(); plain != "" {
+		errs = append(errs, add("amount", json.RawMessage(plain)))
+	}
+	if r.money.currency != "" {
+		errs = append(errs, add("currency", r.money.currency))
 	}
 	out := sdk.Action{Type: kind, ID: r.actionID, Context: payload}
 	if r.domain != "" {
@@ -270,11 +274,8 @@ func (a *app) showDecision(d *sdk.Decision) error {
 
 // left says in words what is left of a budget.
 func left(remaining, limit int64, currency string, resets *time.Time) string {
-	unit := " " + currency + " (minor units)"
-	if currency == "" {
-		unit = " actions"
-	}
-	text := fmt.Sprintf("%d of %d%s left", remaining, limit, unit)
+	number, _, _ := strings.Cut(measured(remaining, currency), " ")
+	text := number + " left of " + measured(limit, currency)
 	if resets != nil {
 		text += ", until " + when(*resets)
 	}

@@ -3,7 +3,6 @@ package main
 import (
 	"cmp"
 	"net/http"
-	"strconv"
 
 	"github.com/spf13/cobra"
 
@@ -25,11 +24,10 @@ func budgetCommand(a *app) *cobra.Command {
 					if b.ResetsAt != nil {
 						resets = when(*b.ResetsAt)
 					}
-					unit := cmp.Or(b.Currency, "actions")
 					rows = append(rows, []string{b.ID, b.PolicyID, string(b.Per) + " " + cmp.Or(b.AgentID, b.Subject),
-						strconv.FormatInt(b.Spent, 10), strconv.FormatInt(b.Limit, 10), strconv.FormatInt(b.Remaining, 10), unit, resets})
+						measured(b.Spent, b.Currency), measured(b.Limit, b.Currency), measured(b.Remaining, b.Currency), resets})
 				}
-				a.table([]string{"BUDGET", "POLICY", "PER", "SPENT", "LIMIT", "LEFT", "UNIT", "RESETS"}, rows)
+				a.table([]string{"BUDGET", "POLICY", "PER", "SPENT", "LIMIT", "LEFT", "RESETS"}, rows)
 				return nil
 			})
 		}}))

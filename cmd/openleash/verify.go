@@ -7,18 +7,18 @@ import (
 	"fmt"
 	"net/http"
 	"os"
-	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
 
+	"github.com/openleash/openleash-go/internal/money"
 	"github.com/openleash/openleash-go/proof"
 	"github.com/openleash/openleash-go/sdk"
 )
 
 func verifyCommand(a *app) *cobra.Command {
 	var keys, action string
-	var amount int64
+	var amount amountFlags
 	var want sdk.Expect
 	c := &cobra.Command{
 		Use:   "verify TOKEN",
@@ -30,12 +30,14 @@ a proof for one thing pays for another. Prints the claims, or the reason.`,
   openleash verify --keys keys.json --audience shop.example.com v4.public.eyJ…`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if err := refuseEmpty(cmd, "keys", "action", "audience", "agent", "currency"); err != nil {
+			if err := refuseEmpty(cmd, "keys", "action", "audience", "agent", "amount", "currency"); err != nil {
 				return err
 			}
-			if cmd.Flags().Changed("amount-minor") {
-				want.AmountMinor = &amount
+			var err error
+			if want.AmountMinor, err = amount.value(cmd); err != nil {
+				return err
 			}
+			want.Currency = amount.currency
 			if action != "" {
 				hash, err := hashAction(action)
 				if err != nil {
@@ -57,8 +59,7 @@ a proof for one thing pays for another. Prints the claims, or the reason.`,
 	f.StringVar(&action, "action", "", "file with the action request that the proof must be for")
 	f.StringVar(&want.Audience, "audience", "", "your own domain, which the proof must be for")
 	f.StringVar(&want.AgentID, "agent", "", "agent that the proof must be of")
-	f.Int64Var(&amount, "amount-minor", 0, "amount that the proof must be for, in minor units")
-	f.StringVar(&want.Currency, "currency", "", "currency that the proof must be for")
+	amount.add(c, "amount that the proof must be for")
 	return c
 }
 
@@ -131,7 +132,7 @@ func (a *app) showVerification(c proof.Claims, err error) error {
 	a.say("%s  %s may do %s", a.paint.bold(a.paint.green("VALID")), printable(c.AgentID), a.paint.bold(printable(c.ActionType)))
 	a.say("  owner     %s", c.OwnerID)
 	if c.AmountMinor != nil {
-		a.say("  amount    %s %s (minor units)", strconv.FormatInt(*c.AmountMinor, 10), printable(c.Currency))
+		a.say("  amount    %s", money.Format(*c.AmountMinor, printable(c.Currency)))
 	}
 	if c.Audience != "" {
 		a.say("  audience  %s", printable(c.Audience))
