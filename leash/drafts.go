@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"github.com/openleash/openleash-go/compiler"
+	"github.com/openleash/openleash-go/leash/policybook"
 	"github.com/openleash/openleash-go/store"
 )
 
@@ -154,7 +155,8 @@ func (s *Service) ApproveDraft(ctx context.Context, c Caller, id string, fix App
 	if in.Text, err = renamed(in.Text, policyID); err != nil {
 		return DraftView{}, err
 	}
-	err = s.savePolicy(ctx, c, &policyID, in, func(tx store.Tx) error {
+	c.Via = policybook.Draft
+	_, err = s.savePolicy(ctx, c, policyID, in, func(tx store.Tx) error {
 		var err error
 		draft, err = s.resolveDraft(ctx, tx, c, id, store.DraftApproved, func(d *store.Draft) {
 			d.Status, d.PolicyID = store.Approved, policyID
@@ -162,9 +164,6 @@ func (s *Service) ApproveDraft(ctx context.Context, c Caller, id string, fix App
 		return err
 	})
 	if err != nil {
-		return DraftView{}, err
-	}
-	if _, err = s.ReloadPolicies(ctx); err != nil {
 		return DraftView{}, err
 	}
 	return draftView(draft), nil

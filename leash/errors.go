@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/openleash/openleash-go/compiler"
+	"github.com/openleash/openleash-go/leash/policybook"
 )
 
 // Code is a stable name for what went wrong, as clients see it.
@@ -61,6 +62,7 @@ const (
 	InvalidTOTP        Code = "INVALID_TOTP"
 	WeakPassphrase     Code = "WEAK_PASSPHRASE"
 	Conflict           Code = "CONFLICT"
+	PolicyReadOnly     Code = "POLICY_READ_ONLY" // its file can be changed only where it comes from
 )
 
 // Error is what a caller may be told. Message says what happened and what to do; Err, if any, is the
@@ -101,28 +103,10 @@ func fail(code Code, format string, args ...any) *Error {
 }
 
 // Problem is one diagnostic of a policy, as clients see it.
-type Problem struct {
-	Code       string `json:"code"`
-	Severity   string `json:"severity"` // "error" or "warning"
-	File       string `json:"file,omitempty"`
-	Line       int    `json:"line,omitempty"`
-	Column     int    `json:"column,omitempty"`
-	Message    string `json:"message"`
-	Suggestion string `json:"suggestion,omitempty"`
-}
+type Problem = policybook.Problem
 
 // Problems turns diagnostics into their wire form.
-func Problems(ds compiler.Diagnostics) []Problem {
-	out := make([]Problem, len(ds))
-	for i, d := range ds {
-		severity := "error"
-		if d.Severity == compiler.Warning {
-			severity = "warning"
-		}
-		out[i] = Problem{d.Code, severity, d.Pos.File, d.Pos.Line, d.Pos.Column, d.Message, d.Suggestion}
-	}
-	return out
-}
+func Problems(ds compiler.Diagnostics) []Problem { return policybook.Problems(ds) }
 
 func invalidPolicy(ds compiler.Diagnostics) *Error {
 	first := "the policy has errors"

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"crypto/rand"
+	"fmt"
 	"io"
 	"iter"
 	"log/slog"
@@ -13,6 +14,7 @@ import (
 
 	"github.com/alexedwards/argon2id"
 
+	"github.com/openleash/openleash-go/leash/policybook"
 	"github.com/openleash/openleash-go/proof"
 	"github.com/openleash/openleash-go/rego"
 	"github.com/openleash/openleash-go/store"
@@ -21,12 +23,10 @@ import (
 // Store is what the use cases need of a store. Every method that changes something is one
 // transaction: it happens durably before it returns, or not at all.
 type Store interface {
-	store.Reader
+	policybook.Store
 
 	// Version changes whenever a record does.
 	Version() uint64
-	// Update runs fn as one serialisable transaction. fn may run more than once.
-	Update(ctx context.Context, fn func(tx store.Tx) error) error
 	// Record writes a decision to the log and charges its budgets, all or nothing; see store/file.
 	Record(ctx context.Context, d store.Decision, charges []store.Charge) (store.Recorded, error)
 	// Settle changes what an earlier decision charged. The same settlement again changes nothing.
@@ -50,8 +50,6 @@ type Store interface {
 	Append(ctx context.Context, e store.Entry) error
 	// Redact takes values out of the payload of one entry; see store/file.
 	Redact(ctx context.Context, id string, paths []string, by string) ([]string, error)
-	// Audit reads a page of the log, newest first.
-	Audit(ctx context.Context, q store.AuditQuery) (store.AuditPage, error)
 	// Count adds up decisions by the hour and the result, from since on.
 	Count(ctx context.Context, ownerID, agentPrincipalID string, since time.Time) (map[time.Time]store.Counts, error)
 	// LastSeq is the sequence number of the last durable entry of anybody.
@@ -117,7 +115,7 @@ func (c Config) withDefaults() Config {
 type Service struct {
 	cfg      Config
 	store    Store
-	policies *rego.Set
+	policies *policybook.Book
 	keys     atomic.Pointer[proof.KeyRing]
 	agents   sync.Map // agent_id → *Agent
 
@@ -134,18 +132,20 @@ type Service struct {
 func New(ctx context.Context, cfg Config, st Store) (*Service, error) {
 	cfg = cfg.withDefaults()
 	s := &Service{
-		cfg:      cfg,
-		store:    st,
-		policies: rego.NewSet(rego.Options{Deadline: cfg.PolicyTimeout}),
-		hashing:  make(chan struct{}, 2),
-		held:     newHeld(),
+		cfg:     cfg,
+		store:   st,
+		hashing: make(chan struct{}, 2),
+		held:    newHeld(),
 	}
 	s.guesses.clock = cfg.Clock
 	if err := s.loadKeys(ctx); err != nil {
 		return nil, err
 	}
-	if _, err := s.ReloadPolicies(ctx); err != nil {
-		return nil, err
+	var err error
+	s.policies, err = policybook.Open(ctx, policybook.Config{Store: st, Set: rego.NewSet(rego.Options{Deadline: cfg.PolicyTimeout}),
+		Log: cfg.Log, Now: cfg.Clock, Entry: s.event})
+	if err != nil {
+		return nil, fmt.Errorf("reading the policies: %w", err)
 	}
 	return s, nil
 }
@@ -158,6 +158,8 @@ type Caller struct {
 	OwnerID   string // usr_…
 	SessionID string // ses_…; empty for the admin
 	Admin     bool   // came through the admin plane
+	// Via is how changes of policies are logged to have come; empty is the API, or the admin's.
+	Via policybook.Via
 }
 
 // By names the caller in records and in the log.

@@ -10,6 +10,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/openleash/openleash-go/compiler"
+	"github.com/openleash/openleash-go/leash/policybook"
 	"github.com/openleash/openleash-go/store"
 )
 
@@ -66,9 +67,17 @@ func (s *Service) CreateOwner(ctx context.Context, name, ownerType string) (Owne
 	now := s.Now()
 	owner := store.Owner{ID: s.newID("usr"), Type: ownerType, DisplayName: strings.TrimSpace(name),
 		Status: store.Active, CreatedAt: now, UpdatedAt: now}
-	err := s.update(ctx, func(tx store.Tx) error {
-		if err := s.nameTheOnlyOwner(ctx, tx); err != nil {
+	only, changes, err := s.nameTheOnlyOwner(ctx)
+	if err != nil {
+		return OwnerProfile{}, err
+	}
+	err = s.applyPolicies(ctx, changes, func(tx store.Tx) error {
+		now, err := s.activeOwners(ctx, tx)
+		if err != nil {
 			return err
+		}
+		if len(now) == 1 && now[0] != only {
+			return fail(Conflict, "another owner was added in the meantime; try again")
 		}
 		tx.Append(s.event(store.OwnerCreated, owner.ID, map[string]any{"display_name": owner.DisplayName}))
 		return tx.Insert(owner)
@@ -76,33 +85,45 @@ func (s *Service) CreateOwner(ctx context.Context, name, ownerType string) (Owne
 	if err != nil {
 		return OwnerProfile{}, err
 	}
-	_, err = s.ReloadPolicies(ctx)
-	return profile(owner), err
+	return profile(owner), nil
 }
 
-// nameTheOnlyOwner writes the only owner so far into the policies that name none. While there was one,
-// they were that one's; with a second they would be nobody's.
-func (s *Service) nameTheOnlyOwner(ctx context.Context, tx store.Tx) error {
-	owners, err := s.activeOwners(ctx, tx)
+// nameTheOnlyOwner returns the only owner, if there is one, and the changes that write it into the policies that
+// name none. While there is one owner, they are that owner's; with a second they would be nobody's.
+func (s *Service) nameTheOnlyOwner(ctx context.Context) (string, []policybook.Change, error) {
+	owners, err := s.activeOwners(ctx, s.store)
 	if err != nil || len(owners) != 1 {
-		return err
+		return "", nil, err
 	}
+	var changes []policybook.Change
 	for _, p := range s.policies.Engine(owners[0]).Policies() {
 		if p.Owner != "" {
 			continue
 		}
 		if p.Raw {
-			return fail(Conflict, "the policy %s names no owner; write `owner: %s` under custom in its METADATA first", p.File, owners[0])
+			return "", nil, fail(Conflict, "the policy %s names no owner; write `owner: %s` under custom in its METADATA first", p.File, owners[0])
 		}
 		text, err := compiler.SetHeader(p.Text, map[string]any{"owner": owners[0]})
 		if err != nil {
-			return fail(Conflict, "the policy %s names no owner; write `owner: %s` into it first", p.File, owners[0])
+			return "", nil, fail(Conflict, "the policy %s names no owner; write `owner: %s` into it first", p.File, owners[0])
 		}
-		if err := tx.Put(store.PolicyFile{Path: p.File, Text: text}); err != nil {
-			return err
-		}
+		active := string(p.Text)
+		changes = append(changes, policybook.Change{OwnerID: owners[0], PolicyID: p.ID, By: "admin", Via: policybook.Admin,
+			Path: p.File, Text: text, Expect: &active})
 	}
-	return nil
+	return owners[0], changes, nil
+}
+
+func (s *Service) activeOwners(ctx context.Context, r store.Reader) ([]string, error) {
+	owners, err := store.Find[store.Owner](ctx, r, store.ByStatus(store.Active))
+	if err != nil {
+		return nil, unavailable(err)
+	}
+	ids := make([]string, len(owners))
+	for i, o := range owners {
+		ids[i] = o.ID
+	}
+	return ids, nil
 }
 
 // Owners lists all owners, oldest first.

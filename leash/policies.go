@@ -1,16 +1,15 @@
 package leash
 
 import (
-	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
-	"maps"
-	"path"
 	"slices"
 	"strings"
 
 	"github.com/openleash/openleash-go/compiler"
+	"github.com/openleash/openleash-go/leash/policybook"
 	"github.com/openleash/openleash-go/rego"
 	"github.com/openleash/openleash-go/store"
 )
@@ -33,6 +32,8 @@ type PolicyView struct {
 	Words    []string  `json:"words,omitempty"`
 	Text     string    `json:"policy_yaml,omitempty"`
 	Warnings []Problem `json:"warnings,omitempty"`
+	// ReadOnly: the file is behind a link, and can be changed only where the link leads.
+	ReadOnly bool `json:"read_only,omitempty"`
 }
 
 func policyView(p *rego.Policy) PolicyView {
@@ -60,16 +61,19 @@ type PolicyInput struct {
 	ExpectText *string `json:"-"`
 }
 
-// Health says how the policies of the server stand.
+// Health says whether the policies on disk are those that are active.
 type Health struct {
 	Status    string               `json:"status"`   // ok or degraded
 	Revisions map[string]string    `json:"revision"` // by owner
-	Errors    map[string][]Problem `json:"errors"`   // by owner; "" for files of no owner
+	Errors    map[string][]Problem `json:"errors"`   // by owner; "" for files and folders of no owner
+	Ignored   []string             `json:"ignored"`  // files that are not policies
 }
 
-// PolicyHealth returns the revisions in force and what on disk does not compile.
+// PolicyHealth returns the active revisions and what on disk is not active.
 func (s *Service) PolicyHealth(ctx context.Context) (Health, error) {
-	h := Health{Status: "ok", Revisions: map[string]string{}, Errors: map[string][]Problem{}}
+	status := s.policies.Status()
+	h := Health{Status: "ok", Revisions: map[string]string{}, Errors: map[string][]Problem{}, Ignored: []string{}}
+	h.Ignored = append(h.Ignored, status.Ignored...)
 	owners, err := store.Find[store.Owner](ctx, s.store, store.ByStatus(store.Active))
 	if err != nil {
 		return h, unavailable(err)
@@ -77,103 +81,45 @@ func (s *Service) PolicyHealth(ctx context.Context) (Health, error) {
 	for _, o := range owners {
 		h.Revisions[o.ID] = s.policies.Engine(o.ID).Revision()
 	}
-	for owner, ds := range s.policies.Degraded() {
+	for _, b := range status.Broken {
 		h.Status = "degraded"
-		h.Errors[owner] = Problems(ds)
+		h.Errors[b.OwnerID] = append(h.Errors[b.OwnerID], Problems(b.Problems)...)
 	}
 	return h, nil
 }
 
-// ReloadPolicies puts what the policy files now say in force. An owner whose files do not compile
-// keeps what it had; that is in the report and in the log, and no error.
-func (s *Service) ReloadPolicies(ctx context.Context) (rego.Report, error) {
-	s.reload.Lock()
-	defer s.reload.Unlock()
-	files, err := s.policyFiles(ctx, s.store)
+// SyncPolicies makes the policy files on disk active. Files that cannot be used are no error: they are in the
+// report, in the log, and in PolicyHealth.
+func (s *Service) SyncPolicies(ctx context.Context) (policybook.Report, error) {
+	report, err := s.policies.Sync(ctx)
 	if err != nil {
-		return rego.Report{}, unavailable(err)
+		return report, unavailable(err)
 	}
-	owners, err := s.activeOwners(ctx, s.store)
-	if err != nil {
-		return rego.Report{}, unavailable(err)
-	}
-	before := map[string]*rego.Engine{}
-	for _, o := range owners {
-		before[o] = s.policies.Engine(o)
-	}
-	report := s.policies.Load(ctx, owners, files)
-	return report, s.logReload(ctx, report, before)
+	return report, nil
 }
 
-// logReload records which policies came into force and which were refused. Owners edit files by
-// hand, so the log tells of a policy when it comes into force, not when it is written.
-func (s *Service) logReload(ctx context.Context, report rego.Report, before map[string]*rego.Engine) error {
-	return s.update(ctx, func(tx store.Tx) error {
-		state, err := store.Get[store.State](ctx, tx, store.StateKey)
-		if err != nil {
-			return err
-		}
-		told := maps.Clone(state.PolicyRevisions)
-		if told == nil {
-			told = map[string]string{}
-		}
-		for _, owner := range report.Changed {
-			now := s.policies.Engine(owner)
-			if told[owner] == now.Revision() {
-				continue // as it was when the server stopped
-			}
-			told[owner] = now.Revision()
-			s.logPolicies(tx, owner, before[owner], now)
-		}
-		for owner, ds := range report.Refused {
-			s.cfg.Log.WarnContext(ctx, "policies refused; the ones before stay in force", "owner_id", owner, "err", ds.Err())
-			tx.Append(s.event(store.PolicyRefused, owner, map[string]any{"errors": Problems(ds.Errors())}))
-		}
-		if maps.Equal(told, state.PolicyRevisions) {
-			return nil
-		}
-		state.PolicyRevisions = told
-		return tx.Put(state)
-	})
+// PolicyFiles says what of the caller's policies folder is not active.
+type PolicyFiles struct {
+	Problems []Problem `json:"problems"` // of files that cannot be used as they are
+	Ignored  []string  `json:"ignored"`  // files that are not policies
 }
 
-func (s *Service) logPolicies(tx store.Tx, owner string, before, now *rego.Engine) {
-	for _, p := range now.Policies() {
-		if old := before.Policy(p.ID); old == nil || !bytes.Equal(old.Text, p.Text) {
-			tx.Append(s.event(store.PolicyUpdated, owner, map[string]any{
-				"policy_id": p.ID, "path": p.File, "revision": now.Revision(), "text": string(p.Text)}))
+// PolicyFiles returns the caller's files that are not active as they are on disk. With several owners, an owner
+// sees ignored files only in the folder with the owner's id.
+func (s *Service) PolicyFiles(_ context.Context, c Caller) (PolicyFiles, error) {
+	out := PolicyFiles{Problems: []Problem{}, Ignored: []string{}}
+	status := s.policies.Status()
+	for _, b := range status.Broken {
+		if b.OwnerID == c.OwnerID || b.OwnerID == "" {
+			out.Problems = append(out.Problems, Problems(b.Problems)...)
 		}
 	}
-	for _, p := range before.Policies() {
-		if now.Policy(p.ID) == nil {
-			tx.Append(s.event(store.PolicyDeleted, owner, map[string]any{
-				"policy_id": p.ID, "path": p.File, "revision": now.Revision()}))
+	for _, file := range status.Ignored {
+		if s.policies.SoleOwner() || strings.HasPrefix(file, c.OwnerID+"/") {
+			out.Ignored = append(out.Ignored, file)
 		}
 	}
-}
-
-func (s *Service) policyFiles(ctx context.Context, r store.Reader) ([]rego.File, error) {
-	records, err := store.Find[store.PolicyFile](ctx, r)
-	if err != nil {
-		return nil, err
-	}
-	files := make([]rego.File, len(records))
-	for i, f := range records {
-		files[i] = rego.File(f)
-	}
-	return files, nil
-}
-
-func (s *Service) activeOwners(ctx context.Context, r store.Reader) ([]string, error) {
-	owners, err := store.Find[store.Owner](ctx, r, store.ByStatus(store.Active))
-	if err != nil {
-		return nil, err
-	}
-	ids := make([]string, len(owners))
-	for i, o := range owners {
-		ids[i] = o.ID
-	}
-	return ids, nil
+	return out, nil
 }
 
 // Policies lists the caller's policies in the order in which they apply: guardrails, then by agent,
@@ -183,6 +129,7 @@ func (s *Service) Policies(_ context.Context, c Caller) ([]PolicyView, error) {
 	out := make([]PolicyView, len(policies))
 	for i, p := range policies {
 		out[i] = policyView(p)
+		out[i].ReadOnly = s.policies.ReadOnly(p.File)
 	}
 	return out, nil
 }
@@ -194,7 +141,7 @@ func (s *Service) Policy(_ context.Context, c Caller, id string) (PolicyView, er
 		return PolicyView{}, fail(NotFound, "there is no policy %q", id)
 	}
 	v := policyView(p)
-	v.Text = string(p.Text)
+	v.Text, v.ReadOnly = string(p.Text), s.policies.ReadOnly(p.File)
 	return v, nil
 }
 
@@ -208,109 +155,108 @@ func (s *Service) PolicyRego(_ context.Context, c Caller, id string) (string, er
 	return string(text), err
 }
 
-// PolicyFile is the text of one policy file of the caller, in force or not, and what is wrong with it.
+// PolicyFile is the text of one policy file of the caller and what is wrong with it.
 type PolicyFile struct {
 	File     string    `json:"file"`
 	Text     string    `json:"policy_yaml"`
+	ReadOnly bool      `json:"read_only,omitempty"`
 	Problems []Problem `json:"problems"`
 }
 
-// BrokenPolicies lists the caller's policy files that do not compile; what they said before is in force.
-func (s *Service) BrokenPolicies(ctx context.Context, c Caller) ([]PolicyFile, error) {
+// BrokenPolicies lists the caller's policy files that cannot be used; their last good versions are active. The
+// text of a file that cannot be read is empty.
+func (s *Service) BrokenPolicies(_ context.Context, c Caller) ([]PolicyFile, error) {
 	var out []PolicyFile
-	for _, d := range s.policies.Degraded()[c.OwnerID] {
-		if n := len(out); n > 0 && out[n-1].File == d.Pos.File {
-			out[n-1].Problems = append(out[n-1].Problems, Problems(compiler.Diagnostics{d})...)
+	for _, b := range s.policies.Status().Broken {
+		if b.OwnerID != c.OwnerID {
 			continue
 		}
-		f, err := store.Get[store.PolicyFile](ctx, s.store, d.Pos.File)
-		if errors.Is(err, store.ErrNotFound) {
-			continue
-		}
-		if err != nil {
-			return nil, unavailable(err)
-		}
-		out = append(out, PolicyFile{f.Path, string(f.Text), Problems(compiler.Diagnostics{d})})
+		text, err := s.policies.Text(b.File)
+		out = append(out, PolicyFile{b.File, text, b.ReadOnly || err != nil, Problems(b.Problems)})
 	}
 	return out, nil
 }
 
-// MendPolicy writes a new text into one of the caller's files that do not compile.
+// MendPolicy writes a new text into one of the caller's files that cannot be used.
 func (s *Service) MendPolicy(ctx context.Context, c Caller, file string, in PolicyInput) error {
-	if !slices.ContainsFunc(s.policies.Degraded()[c.OwnerID], func(d compiler.Diagnostic) bool { return d.Pos.File == file }) {
+	broken := s.policies.Status().Broken
+	if !slices.ContainsFunc(broken, func(b policybook.Broken) bool { return b.OwnerID == c.OwnerID && b.File == file }) {
 		return fail(NotFound, "there is no broken policy file %q", file)
 	}
-	err := s.update(ctx, func(tx store.Tx) error {
-		if err := s.expectText(ctx, tx, file, in.ExpectText); err != nil {
-			return err
-		}
-		put := store.PolicyFile{Path: file, Text: []byte(in.Text)}
-		if err := s.checkSet(ctx, tx, c, put); err != nil {
-			return err
-		}
-		return tx.Put(put)
-	})
-	if err != nil {
-		return err
-	}
-	_, err = s.ReloadPolicies(ctx)
-	return err
+	change := c.change(file, in.Text)
+	change.Expect = in.ExpectText
+	return s.applyPolicies(ctx, []policybook.Change{change}, nil)
 }
 
-// Engine returns the caller's policies in force, for export.
+// applyPolicies changes policy files, all or none, in one transaction with also.
+func (s *Service) applyPolicies(ctx context.Context, changes []policybook.Change, also func(tx store.Tx) error) error {
+	for _, c := range changes {
+		if len(c.Text) > compiler.MaxFile {
+			return fail(InvalidPolicy, "a policy is at most %d bytes", compiler.MaxFile)
+		}
+	}
+	return policyError(s.policies.Apply(ctx, changes, also))
+}
+
+// policyError says what a caller may be told about an error of the policy book.
+func policyError(err error) error {
+	var known *Error
+	var invalid *policybook.InvalidError
+	var conflict *policybook.ConflictError
+	switch {
+	case err == nil || errors.As(err, &known):
+		return err
+	case errors.As(err, &invalid):
+		return invalidPolicy(invalid.Problems)
+	case errors.As(err, &conflict):
+		return &Error{Code: Conflict, Message: conflict.Error() + "; load it again and repeat the change",
+			Details: map[string]string{"policy_yaml": conflict.Text, "file": conflict.Path}}
+	case errors.Is(err, store.ErrReadOnly):
+		return &Error{Code: PolicyReadOnly, Message: err.Error()}
+	}
+	return unavailable(err)
+}
+
+// change is a change of one policy file by the caller.
+func (c Caller) change(path, text string) policybook.Change {
+	via := cmp.Or(c.Via, policybook.API)
+	if c.Admin {
+		via = cmp.Or(c.Via, policybook.Admin)
+	}
+	return policybook.Change{OwnerID: c.OwnerID, By: c.By(), Via: via, Path: path, Text: []byte(text)}
+}
+
+// Engine returns the caller's active policies, for export.
 func (s *Service) Engine(c Caller) *rego.Engine { return s.policies.Engine(c.OwnerID) }
 
-// isRego tells the two languages apart: a YAML policy cannot begin with a package clause.
-func isRego(text string) bool {
-	for line := range strings.Lines(text) {
-		line = strings.TrimSpace(line)
-		if line != "" && !strings.HasPrefix(line, "#") {
-			return strings.HasPrefix(line, "package ")
-		}
-	}
-	return false
-}
+func isRego(text string) bool { return policybook.IsRego(text) }
 
-// PutPolicy saves a policy and puts it in force, or refuses it whole. id names the policy to replace;
-// empty means the one that the text names, new or not.
+// PutPolicy saves a policy and makes it active, or refuses it whole. id names the policy to replace; empty means
+// the one that the text names, new or not.
 func (s *Service) PutPolicy(ctx context.Context, c Caller, id string, in PolicyInput) (PolicyView, error) {
-	if err := s.savePolicy(ctx, c, &id, in, nil); err != nil {
-		return PolicyView{}, err
-	}
-	if _, err := s.ReloadPolicies(ctx); err != nil {
+	id, err := s.savePolicy(ctx, c, id, in, nil)
+	if err != nil {
 		return PolicyView{}, err
 	}
 	return s.Policy(ctx, c, id)
 }
 
-// savePolicy writes a policy into its file in one transaction with whatever also does. It sets id.
-func (s *Service) savePolicy(ctx context.Context, c Caller, id *string, in PolicyInput, also func(tx store.Tx) error) error {
+// savePolicy writes a policy into its file, in one transaction with also, and returns its id.
+func (s *Service) savePolicy(ctx context.Context, c Caller, id string, in PolicyInput, also func(tx store.Tx) error) (string, error) {
 	if len(in.Text) > compiler.MaxFile {
-		return fail(InvalidPolicy, "a policy is at most %d bytes", compiler.MaxFile)
+		return "", fail(InvalidPolicy, "a policy is at most %d bytes", compiler.MaxFile)
 	}
-	return s.update(ctx, func(tx store.Tx) error {
-		text, err := s.boundText(ctx, tx, c, in)
-		if err != nil {
-			return err
-		}
-		file, parsed, err := s.place(ctx, tx, c, *id, text)
-		if err != nil {
-			return err
-		}
-		if err := s.expectText(ctx, tx, file.Path, in.ExpectText); err != nil {
-			return err
-		}
-		if err := s.checkSet(ctx, tx, c, file); err != nil {
-			return err
-		}
-		if also != nil {
-			if err := also(tx); err != nil {
-				return err
-			}
-		}
-		*id = parsed
-		return tx.Put(file)
-	})
+	text, err := s.boundText(ctx, s.store, c, in)
+	if err != nil {
+		return "", err
+	}
+	file, id, err := s.policies.Place(c.OwnerID, id, text, func() string { return s.newID("pol") })
+	if err != nil {
+		return "", policyError(err)
+	}
+	change := c.change(file, string(text))
+	change.PolicyID, change.Expect = id, in.ExpectText
+	return id, s.applyPolicies(ctx, []policybook.Change{change}, also)
 }
 
 // boundText writes the binding that the caller asked for into the policy's own text.
@@ -329,10 +275,6 @@ func (s *Service) boundText(ctx context.Context, r store.Reader, c Caller, in Po
 		}
 		edits["name"] = in.Name
 	}
-	owners, err := s.activeOwners(ctx, r)
-	if err != nil {
-		return nil, err
-	}
 	text := []byte(in.Text)
 	if isRego(in.Text) {
 		if len(edits) > 0 {
@@ -340,7 +282,7 @@ func (s *Service) boundText(ctx context.Context, r store.Reader, c Caller, in Po
 		}
 		return text, nil
 	}
-	if len(owners) > 1 {
+	if !s.policies.SoleOwner() {
 		edits["owner"] = c.OwnerID
 	}
 	if len(edits) == 0 {
@@ -353,109 +295,23 @@ func (s *Service) boundText(ctx context.Context, r store.Reader, c Caller, in Po
 	return bound, nil
 }
 
-// place finds the file of a policy text: where the caller's policy of that id is now, or a new file
-// named for it.
-func (s *Service) place(ctx context.Context, r store.Reader, c Caller, id string, text []byte) (store.PolicyFile, string, error) {
-	ext := ".yaml"
-	if isRego(string(text)) {
-		ext = ".rego"
-	}
-	name := "policy" + ext
-	if id != "" {
-		name = id + ext
-	}
-	owners, err := s.activeOwners(ctx, r)
-	if err != nil {
-		return store.PolicyFile{}, "", err
-	}
-	engine, ds := rego.Compile(ctx, c.OwnerID, owners, []rego.File{{Path: name, Text: text}}, rego.Options{Deadline: s.cfg.PolicyTimeout})
-	if ds.Err() != nil {
-		return store.PolicyFile{}, "", invalidPolicy(ds)
-	}
-	if len(engine.Policies()) != 1 {
-		return store.PolicyFile{}, "", fail(InvalidPolicy, "the policy names another owner")
-	}
-	parsed := engine.Policies()[0].ID
-	switch {
-	case id == "":
-		// The text's own id, or a new one: without an id the file's name would be it.
-		if parsed == "policy" {
-			parsed = s.newID("pol")
-		}
-	case parsed != id:
-		return store.PolicyFile{}, "", fail(InvalidPolicy, "the text names the policy %q, not %q", parsed, id)
-	}
-	if old := s.policies.Engine(c.OwnerID).Policy(parsed); old != nil {
-		if path.Ext(old.File) != ext {
-			return store.PolicyFile{}, "", fail(Conflict, "the policy %q is in another language, in %s; delete it first", parsed, old.File)
-		}
-		return store.PolicyFile{Path: old.File, Text: text}, parsed, nil
-	}
-	file := store.PolicyFile{Path: parsed + ext, Text: text}
-	if len(owners) > 1 {
-		file.Path = c.OwnerID + "/" + file.Path
-	}
-	if _, err := store.Get[store.PolicyFile](ctx, r, file.Path); err == nil {
-		return store.PolicyFile{}, "", fail(Conflict, "the file %s exists and holds another policy, or one that does not compile; mend it first", file.Path)
-	}
-	return file, parsed, nil
-}
-
-func (s *Service) expectText(ctx context.Context, r store.Reader, p string, want *string) error {
-	if want == nil {
-		return nil
-	}
-	now, err := store.Get[store.PolicyFile](ctx, r, p)
-	if errors.Is(err, store.ErrNotFound) {
-		now.Text = nil
-	} else if err != nil {
-		return err
-	}
-	if string(now.Text) != *want {
-		return &Error{Code: Conflict, Message: "the policy was changed by someone else since you opened it",
-			Details: map[string]string{"policy_yaml": string(now.Text)}}
-	}
-	return nil
-}
-
-// checkSet compiles the caller's whole set with one file written.
-func (s *Service) checkSet(ctx context.Context, r store.Reader, c Caller, put store.PolicyFile) error {
-	files, err := s.policyFiles(ctx, r)
-	if err != nil {
-		return err
-	}
-	files = slices.DeleteFunc(files, func(f rego.File) bool { return f.Path == put.Path })
-	files = append(files, rego.File(put))
-	owners, err := s.activeOwners(ctx, r)
-	if err != nil {
-		return err
-	}
-	if _, ds := rego.Compile(ctx, c.OwnerID, owners, files, rego.Options{Deadline: s.cfg.PolicyTimeout}); ds.Err() != nil {
-		// Another file that is broken must not keep this one from being saved.
-		if own := slices.DeleteFunc(ds, func(d compiler.Diagnostic) bool { return d.Pos.File != put.Path }); own.Err() != nil {
-			return invalidPolicy(own)
-		}
-	}
-	return nil
-}
-
-// DeletePolicy removes one of the caller's policies.
+// DeletePolicy removes one of the caller's policies. It is a Conflict if the file was changed since.
 func (s *Service) DeletePolicy(ctx context.Context, c Caller, id string) error {
 	p := s.policies.Engine(c.OwnerID).Policy(id)
 	if p == nil {
 		return fail(NotFound, "there is no policy %q", id)
 	}
-	if err := s.update(ctx, func(tx store.Tx) error { return tx.Delete(store.KindPolicy, p.File) }); err != nil {
-		return err
-	}
-	_, err := s.ReloadPolicies(ctx)
-	return err
+	change := c.change(p.File, "")
+	active := string(p.Text)
+	change.Text, change.Expect = nil, &active
+	return s.applyPolicies(ctx, []policybook.Change{change}, nil)
 }
 
-// OrderPolicies gives the named policies the ranks 10, 20, 30, … in this order, in their own files.
+// OrderPolicies gives the named policies the ranks 10, 20, 30, … in this order, in their own files. It is a
+// Conflict if one of the files was changed since.
 func (s *Service) OrderPolicies(ctx context.Context, c Caller, ids []string) ([]PolicyView, error) {
 	engine := s.policies.Engine(c.OwnerID)
-	var changed []store.PolicyFile
+	var changes []policybook.Change
 	for i, id := range ids {
 		p := engine.Policy(id)
 		if p == nil {
@@ -472,20 +328,11 @@ func (s *Service) OrderPolicies(ctx context.Context, c Caller, ids []string) ([]
 		if err != nil {
 			return nil, fail(InvalidRequest, "the policy %q cannot be moved: %v", id, err)
 		}
-		changed = append(changed, store.PolicyFile{Path: p.File, Text: text})
+		change, active := c.change(p.File, string(text)), string(p.Text)
+		change.PolicyID, change.Expect = id, &active
+		changes = append(changes, change)
 	}
-	err := s.update(ctx, func(tx store.Tx) error {
-		for _, f := range changed {
-			if err := tx.Put(f); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
-	if err != nil {
-		return nil, err
-	}
-	if _, err := s.ReloadPolicies(ctx); err != nil {
+	if err := s.applyPolicies(ctx, changes, nil); err != nil {
 		return nil, err
 	}
 	return s.Policies(ctx, c)

@@ -5,6 +5,7 @@ import (
 	"crypto/subtle"
 	"sync"
 
+	"github.com/openleash/openleash-go/leash/policybook"
 	"github.com/openleash/openleash-go/policies"
 	"github.com/openleash/openleash-go/store"
 )
@@ -75,7 +76,11 @@ func (s *Service) CreateFirst(ctx context.Context, in FirstOwner) (OwnerProfile,
 	now := s.Now()
 	owner := store.Owner{ID: s.newID("usr"), Type: "HUMAN", DisplayName: in.DisplayName, Status: store.Active,
 		PassphraseHash: hash, CreatedAt: now, UpdatedAt: now}
-	err = s.update(ctx, func(tx store.Tx) error {
+	var changes []policybook.Change
+	if policy != nil {
+		changes = append(changes, policybook.Change{OwnerID: owner.ID, By: owner.ID, Via: policybook.Setup, Path: policy.Path, Text: policy.Text})
+	}
+	err = s.applyPolicies(ctx, changes, func(tx store.Tx) error {
 		owners, err := store.Find[store.Owner](ctx, tx)
 		if err != nil {
 			return err
@@ -84,18 +89,12 @@ func (s *Service) CreateFirst(ctx context.Context, in FirstOwner) (OwnerProfile,
 			return fail(Conflict, "there is an owner already")
 		}
 		tx.Append(s.event(store.OwnerCreated, owner.ID, map[string]any{"display_name": owner.DisplayName}))
-		if policy != nil {
-			if err := tx.Put(*policy); err != nil {
-				return err
-			}
-		}
 		return tx.Insert(owner)
 	})
 	if err != nil {
 		return OwnerProfile{}, err
 	}
-	_, err = s.ReloadPolicies(ctx)
-	return profile(owner), err
+	return profile(owner), nil
 }
 
 // profilePolicy returns the policy file that a profile begins with; nil for "none".

@@ -33,15 +33,21 @@ func BenchmarkDecide(b *testing.B) {
 	}
 }
 
-func BenchmarkReload20(b *testing.B) {
-	var files []rego.File
-	for i := range 20 {
-		files = append(files, yaml(fmt.Sprint("p", i), rule("allow", "")))
-	}
+// BenchmarkSwap is one policy changed beside 10,000 others of its owner.
+func BenchmarkSwap(b *testing.B) {
 	s := rego.NewSet(rego.Options{})
+	var policies []*rego.Policy
+	for i := range 10_000 {
+		p, ds := s.Try(yaml(fmt.Sprint("p", i), rule("allow", "")))
+		if p == nil {
+			b.Fatal(ds)
+		}
+		policies = append(policies, p)
+	}
+	s.Swap(owner, s.Next(owner, nil, policies))
 	for n := 0; b.Loop(); n++ {
-		files[0].Text = []byte(fmt.Sprintf("rank: %d\n%s", n%1000, rule("allow", "")))
-		s.Load(context.Background(), []string{owner}, files)
+		p, _ := s.Try(yaml("p5000", fmt.Sprintf("rank: %d\n%s", n%1000, rule("allow", ""))))
+		s.Swap(owner, s.Next(owner, map[string]bool{p.File: true}, []*rego.Policy{p}))
 	}
 }
 

@@ -2,10 +2,8 @@ package rego
 
 import (
 	"cmp"
-	"context"
 	"crypto/sha256"
 	"encoding/hex"
-	"fmt"
 	"slices"
 	"time"
 
@@ -62,8 +60,11 @@ func tier(p *Policy) int {
 func revision(policies []*Policy) string {
 	byID := slices.SortedFunc(slices.Values(policies), func(a, b *Policy) int { return cmp.Compare(a.ID, b.ID) })
 	h := sha256.New()
+	var line []byte
 	for _, p := range byID {
-		fmt.Fprintf(h, "%s\n%x\n", p.ID, p.sum)
+		line = append(append(line[:0], p.ID...), '\n')
+		line = append(hex.AppendEncode(line, p.sum[:]), '\n')
+		h.Write(line)
 	}
 	return hex.EncodeToString(h.Sum(nil))
 }
@@ -83,30 +84,6 @@ func (e *Engine) Policy(id string) *Policy {
 		}
 	}
 	return nil
-}
-
-// Compile makes an engine of one owner's files. owners are all there are: with one, a file need not
-// name its owner. Files of other owners are left out. The engine is nil if there is an error.
-func Compile(ctx context.Context, owner string, owners []string, files []File, o Options) (*Engine, compiler.Diagnostics) {
-	s := NewSet(o)
-	report := s.Load(ctx, []string{owner}, owned(files, owner, owners))
-	ds := append(report.Diagnostics, report.Unowned...)
-	ds.Sort()
-	if ds.Err() != nil {
-		return nil, ds
-	}
-	return s.Engine(owner), ds
-}
-
-// owned leaves out the files of other owners.
-func owned(files []File, owner string, owners []string) []File {
-	if len(owners) <= 1 {
-		return files
-	}
-	return slices.DeleteFunc(slices.Clone(files), func(f File) bool {
-		p, ds := compileFile(f)
-		return ds.Err() == nil && p.Owner != owner
-	})
 }
 
 // Subject is the agent that a decision is for.

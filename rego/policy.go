@@ -3,6 +3,7 @@ package rego
 import (
 	"context"
 	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"path"
@@ -19,26 +20,10 @@ import (
 	"github.com/openleash/openleash-go/compiler"
 )
 
-// File is the text of one policy. Path is relative to the policies folder and ends in .yaml, .yml or
-// .rego.
+// File is the text of one policy. Path is relative to the policies folder; see NameOf for how it ends.
 type File struct {
 	Path string
 	Text []byte
-}
-
-// ShouldIgnore says that a file is no policy: another extension, a name that begins with a dot or ends
-// in ~, a test, or something in a hidden folder.
-func ShouldIgnore(p string) bool {
-	for part := range strings.SplitSeq(p, "/") {
-		if strings.HasPrefix(part, ".") {
-			return true
-		}
-	}
-	ext := path.Ext(p)
-	if ext != ".yaml" && ext != ".yml" && ext != ".rego" {
-		return true
-	}
-	return strings.HasSuffix(strings.TrimSuffix(p, ext), "_test")
 }
 
 // Policy is one compiled policy. It is immutable.
@@ -72,7 +57,7 @@ func compileFile(f File) (*Policy, compiler.Diagnostics) {
 		return nil, compiler.Diagnostics{{Code: "file_too_large", Pos: compiler.Position{File: f.Path, Line: 1, Column: 1},
 			Message: fmt.Sprintf("a policy file is at most %d bytes", compiler.MaxFile)}}
 	}
-	if path.Ext(f.Path) == ".rego" {
+	if strings.EqualFold(path.Ext(f.Path), ".rego") {
 		return compileRego(f)
 	}
 	parsed, ds := compiler.Parse(f.Path, f.Text)
@@ -235,3 +220,6 @@ func diagnostics(file string, err error) compiler.Diagnostics {
 	}
 	return ds
 }
+
+// Sum is the SHA-256 of the policy's text, in hex.
+func (p *Policy) Sum() string { return hex.EncodeToString(p.sum[:]) }

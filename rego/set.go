@@ -2,43 +2,27 @@ package rego
 
 import (
 	"context"
-	"crypto/sha256"
 	"fmt"
-	"maps"
-	"regexp"
-	"slices"
 	"sync"
 	"sync/atomic"
 
 	"github.com/openleash/openleash-go/compiler"
 )
 
-// Set is the engines of all owners, hot-swapped. Engine may be called at any time; Load is one at a
-// time.
+// Set is the engines of all owners. Any number of goroutines may use it.
 type Set struct {
 	options Options
 	empty   *Engine
 	ready   *readyPool
 	engines sync.Map // owner → *atomic.Pointer[Engine]
-
-	mu       sync.Mutex
-	compiled map[string]compiledFile // by path
-	owners   map[string]string       // path → owner, as of the last time that it compiled
-	degraded map[string]compiler.Diagnostics
-}
-
-type compiledFile struct {
-	sum    [sha256.Size]byte
-	policy *Policy // nil if it does not compile
-	ds     compiler.Diagnostics
 }
 
 // NewSet returns a set without policies.
 func NewSet(o Options) *Set {
-	return &Set{options: o, empty: newEngine(nil, o), ready: &readyPool{limit: maxReady}, compiled: map[string]compiledFile{}, owners: map[string]string{}}
+	return &Set{options: o, empty: newEngine(nil, o), ready: &readyPool{limit: maxReady}}
 }
 
-// Engine returns an owner's engine; one without policies if it has none.
+// Engine returns an owner's engine. An owner without policies has an empty one.
 func (s *Set) Engine(owner string) *Engine {
 	if p, ok := s.engines.Load(owner); ok {
 		return p.(*atomic.Pointer[Engine]).Load()
@@ -46,158 +30,95 @@ func (s *Set) Engine(owner string) *Engine {
 	return s.empty
 }
 
-// Report says what a Load did.
-type Report struct {
-	Changed     []string                        // owners with a new engine
-	Diagnostics compiler.Diagnostics            // of all files, warnings too
-	Refused     map[string]compiler.Diagnostics // by owner: newly refused; the old engine stays
-	Unowned     compiler.Diagnostics            // of files that belong to nobody
+// Try compiles one file as a candidate for the set, which it does not change. The policy is nil if the
+// file has errors.
+func (s *Set) Try(f File) (*Policy, compiler.Diagnostics) {
+	p, ds := compileFile(f)
+	if p != nil {
+		s.ready.keep(p)
+	}
+	return p, ds
 }
 
-// Load makes files the policies of owners. Files that did not change are not compiled again. An owner
-// one of whose files has an error keeps the engine that it had.
-func (s *Set) Load(ctx context.Context, owners []string, files []File) Report {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	r := Report{Refused: map[string]compiler.Diagnostics{}}
-	policies := map[string][]*Policy{}
-	broken := map[string]compiler.Diagnostics{}
-	seen := map[string]compiledFile{}
+// Next returns an owner's engine without the policies of the given files and with the added ones. It
+// changes nothing; see Swap.
+func (s *Set) Next(owner string, without map[string]bool, add []*Policy) *Engine {
+	policies := make([]*Policy, 0, len(s.Engine(owner).policies)+len(add))
+	for _, p := range s.Engine(owner).policies {
+		if !without[p.File] {
+			policies = append(policies, p)
+		}
+	}
+	return newEngine(append(policies, add...), s.options)
+}
+
+// Swap makes an engine the owner's.
+func (s *Set) Swap(owner string, e *Engine) {
+	p, _ := s.engines.LoadOrStore(owner, &atomic.Pointer[Engine]{})
+	p.(*atomic.Pointer[Engine]).Store(e)
+}
+
+// Same reports whether two policies are the same text in the same file.
+func Same(a, b *Policy) bool {
+	return a == b || a != nil && b != nil && a.ID == b.ID && a.File == b.File && a.sum == b.sum
+}
+
+// Compile makes an engine of one owner's files. owners lists every owner: if there is only one, a file
+// need not name it. Files of other owners are left out. The engine is nil if there is an error.
+func Compile(_ context.Context, owner string, owners []string, files []File, o Options) (*Engine, compiler.Diagnostics) {
+	s := NewSet(o)
+	var policies []*Policy
+	var ds compiler.Diagnostics
 	for _, f := range files {
 		if ShouldIgnore(f.Path) {
 			continue
 		}
-		c := s.compile(f)
-		seen[f.Path] = c
-		r.Diagnostics = append(r.Diagnostics, c.ds...)
-		owner, ds := s.ownerOf(f, c, owners)
+		p, found := s.Try(f)
 		switch {
-		case ds != nil:
-			r.Unowned = append(r.Unowned, ds...)
-			if before := s.owners[f.Path]; slices.Contains(owners, before) {
-				broken[before] = append(broken[before], ds...) // a slip in a name takes no guardrail away
-			}
-		case c.policy == nil:
-			broken[owner] = append(broken[owner], c.ds.Errors()...)
+		case p == nil:
+			ds = append(ds, found...)
+			continue
+		case p.Owner == owner, p.Owner == "" && len(owners) <= 1:
+			policies = append(policies, p)
+		case len(owners) > 1:
+			continue
 		default:
-			s.owners[f.Path] = owner
-			policies[owner] = append(policies[owner], c.policy)
+			found = append(found, UnknownOwner(p))
 		}
+		ds = append(ds, found...)
 	}
-	s.compiled = seen
-	maps.DeleteFunc(s.owners, func(path, _ string) bool { _, there := seen[path]; return !there })
-	for _, owner := range owners {
-		if ds := duplicates(policies[owner]); ds != nil {
-			r.Diagnostics = append(r.Diagnostics, ds...)
-			broken[owner] = append(broken[owner], ds...)
-		}
+	ds = append(ds, duplicates(policies)...)
+	ds.Sort()
+	if ds.Err() != nil {
+		return nil, ds
 	}
-	s.swap(owners, policies, broken, &r)
-	r.Diagnostics.Sort()
-	return r
+	return newEngine(policies, o), ds
 }
 
-// swap puts new engines in force where all is well.
-func (s *Set) swap(owners []string, policies map[string][]*Policy, broken map[string]compiler.Diagnostics, r *Report) {
-	for _, owner := range owners {
-		if ds := broken[owner]; ds != nil {
-			ds.Sort()
-			if !slices.Equal(ds, s.degraded[owner]) {
-				r.Refused[owner] = ds
-			}
-			continue
-		}
-		next := newEngine(policies[owner], s.options)
-		if slices.EqualFunc(next.policies, s.Engine(owner).policies, samePolicy) {
-			continue
-		}
-		p, _ := s.engines.LoadOrStore(owner, &atomic.Pointer[Engine]{})
-		p.(*atomic.Pointer[Engine]).Store(next)
-		r.Changed = append(r.Changed, owner)
-	}
-	if len(r.Unowned) > 0 {
-		broken[""] = r.Unowned
-	}
-	s.degraded = broken
-	s.engines.Range(func(owner, _ any) bool {
-		if !slices.Contains(owners, owner.(string)) {
-			s.engines.Delete(owner)
-		}
-		return true
-	})
+// UnknownOwner says that a policy names an owner that does not exist.
+func UnknownOwner(p *Policy) compiler.Diagnostic {
+	return atTop(p.File, "unknown_owner", "there is no owner "+p.Owner)
 }
 
-// samePolicy says that two policies are the same text in the same place.
-func samePolicy(a, b *Policy) bool { return a.ID == b.ID && a.File == b.File && a.sum == b.sum }
-
-// Degraded returns what does not compile, by owner; "" is for files that belong to nobody.
-func (s *Set) Degraded() map[string]compiler.Diagnostics {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return maps.Clone(s.degraded)
-}
-
-// compile compiles a file, unless it is as it was.
-func (s *Set) compile(f File) compiledFile {
-	sum := sha256.Sum256(f.Text)
-	if c, ok := s.compiled[f.Path]; ok && c.sum == sum {
-		return c
-	}
-	policy, ds := compileFile(f)
-	if policy != nil {
-		s.ready.keep(policy)
-	}
-	return compiledFile{sum, policy, ds}
-}
-
-// ownerOf says whose a file is: whom it names, or the only owner. One that does not compile stays with
-// whom it belonged to before, or else is whose it seems to be.
-func (s *Set) ownerOf(f File, c compiledFile, owners []string) (string, compiler.Diagnostics) {
-	at := compiler.Position{File: f.Path, Line: 1, Column: 1}
-	var owner string
-	if c.policy != nil {
-		owner = c.policy.Owner
-	} else if owner = s.owners[f.Path]; owner == "" {
-		owner = claimed(f.Text, owners)
-	}
-	switch {
-	case owner == "" && len(owners) == 1:
-		return owners[0], nil
-	case owner == "" && c.policy == nil:
-		return "", c.ds.Errors()
-	case owner == "":
-		return "", compiler.Diagnostics{{Code: "missing_owner", Pos: at,
-			Message: fmt.Sprintf("there are %d owners; the policy must name its owner", len(owners))}}
-	case !slices.Contains(owners, owner):
-		return "", compiler.Diagnostics{{Code: "unknown_owner", Pos: at, Message: fmt.Sprintf("there is no owner %s", owner)}}
-	}
-	return owner, nil
-}
-
-var ownerKey = regexp.MustCompile(`\bowner["']?[ \t]*:[ \t]*["']?([A-Za-z0-9_-]{1,64})`)
-
-// claimed is the owner that a text names which is no policy. Its other policies are not put in force
-// without this one.
-func claimed(text []byte, owners []string) string {
-	for _, m := range ownerKey.FindAllSubmatch(text, -1) {
-		if slices.Contains(owners, string(m[1])) {
-			return string(m[1])
-		}
-	}
-	return ""
-}
-
-// duplicates refuses two policies of one id.
+// duplicates reports policies whose id another file has.
 func duplicates(policies []*Policy) compiler.Diagnostics {
 	var ds compiler.Diagnostics
 	first := map[string]string{}
 	for _, p := range policies {
 		if other, ok := first[p.ID]; ok {
-			ds = append(ds, compiler.Diagnostic{Code: "duplicate_policy", Pos: compiler.Position{File: p.File, Line: 1, Column: 1},
-				Message: fmt.Sprintf("the policy id %q is that of %s too", p.ID, other)})
+			ds = append(ds, Duplicate(p, other))
 			continue
 		}
 		first[p.ID] = p.File
 	}
 	return ds
+}
+
+// Duplicate says that a policy has the id of the policy in another file.
+func Duplicate(p *Policy, other string) compiler.Diagnostic {
+	return atTop(p.File, "duplicate_policy", fmt.Sprintf("the policy id %q is already used by %s, which stays active; remove this file or give it another id", p.ID, other))
+}
+
+func atTop(file, code, message string) compiler.Diagnostic {
+	return compiler.Diagnostic{Code: code, Pos: compiler.Position{File: file, Line: 1, Column: 1}, Message: message}
 }

@@ -29,8 +29,8 @@ func (s *Server) adminRoutes() []route {
 			endpoint: streams("text/event-stream", s.eventStream)},
 		{method: "GET", path: "/v1/admin/deliveries", summary: "Webhook calls of all owners that wait or have failed", endpoint: gives(s.allDeliveries)},
 		{method: "GET", path: "/v1/admin/config", summary: "The settings in force, without secrets", endpoint: gives(s.config)},
-		{method: "GET", path: "/v1/admin/health", summary: "How the policies stand, with their errors", endpoint: gives(s.fullHealth)},
-		{method: "POST", path: "/v1/admin/policies/reload", summary: "Read the policy files anew", endpoint: takes(s.reload)},
+		{method: "GET", path: "/v1/admin/health", summary: "Whether the policies on disk are active, with their errors", endpoint: gives(s.fullHealth)},
+		{method: "POST", path: "/v1/admin/policies/reload", summary: "Read the policy files again", doc: "Changes are also found without it; the answer is that of GET /v1/admin/health.", endpoint: takes(s.reload)},
 		{method: "GET", path: "/v1/admin/keys", summary: "All keys without their private parts", endpoint: gives(s.keys)},
 		{method: "POST", path: "/v1/admin/keys/rotate", summary: "Put a new key in force",
 			doc:      "purpose is proof (the default), approval, user_session or log. Tokens of the old key stay valid until they expire.",
@@ -148,7 +148,7 @@ func (s *Server) config(*call) (ConfigAnswer, error) {
 func (s *Server) fullHealth(c *call) (leash.Health, error) { return s.svc.PolicyHealth(c.ctx) }
 
 func (s *Server) reload(c *call, _ nothing) (leash.Health, error) {
-	if err := s.ReloadPolicies(c.ctx); err != nil {
+	if err := s.SyncPolicies(c.ctx); err != nil {
 		return leash.Health{}, err
 	}
 	return s.svc.PolicyHealth(c.ctx)

@@ -57,7 +57,7 @@ func statusOf(code leash.Code, redeems bool) int {
 		}
 		return http.StatusNotFound
 	case leash.ActionIDReused, leash.AgentIDTaken, leash.CannotSettle, leash.DecisionNotApprovable, leash.RequestExpired,
-		leash.InvalidStatus, leash.Conflict:
+		leash.InvalidStatus, leash.Conflict, leash.PolicyReadOnly:
 		return http.StatusConflict
 	case leash.RateLimited:
 		return http.StatusTooManyRequests

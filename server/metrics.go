@@ -42,9 +42,9 @@ func newMetrics(s *Server) (*metrics, error) {
 		deciding: prometheus.NewHistogram(prometheus.HistogramOpts{Name: "openleash_decision_duration_seconds",
 			Help: "Time from the parsed request to the recorded and proved decision.", Buckets: latencyBuckets}),
 		reloads: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "openleash_policy_reloads_total",
-			Help: "Reloads of the policy files, by outcome: ok, refused (some owner's set does not compile), error."}, []string{"outcome"}),
+			Help: "Changes of the policy files on disk, by outcome: ok, refused (a file cannot be used), error."}, []string{"outcome"}),
 		reloading: prometheus.NewHistogram(prometheus.HistogramOpts{Name: "openleash_policy_reload_duration_seconds",
-			Help: "Time to put changed policy files in force.", Buckets: latencyBuckets}),
+			Help: "Time to make changed policy files active.", Buckets: latencyBuckets}),
 		webhooks: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "openleash_webhook_attempts_total",
 			Help: "Webhook calls, by outcome: ok or failed."}, []string{"outcome"}),
 		policies: map[string]bool{},
@@ -110,17 +110,19 @@ func (m *metrics) webhook(failure error) {
 	m.webhooks.WithLabelValues(outcome).Inc()
 }
 
-// ReloadPolicies puts what the policy files now say in force, and counts it. Call it when the files
-// may have changed.
-func (s *Server) ReloadPolicies(ctx context.Context) error {
+// SyncPolicies makes the policy files on disk active, and counts what that did. Call it when the files may have
+// changed.
+func (s *Server) SyncPolicies(ctx context.Context) error {
 	began := s.cfg.Clock()
-	report, err := s.svc.ReloadPolicies(ctx)
+	report, err := s.svc.SyncPolicies(ctx)
 	outcome := "ok"
 	switch {
 	case err != nil:
 		outcome = "error"
 	case len(report.Refused) > 0:
 		outcome = "refused"
+	case len(report.Changed) == 0:
+		return nil // a look that found nothing new
 	}
 	s.metrics.reloads.WithLabelValues(outcome).Inc()
 	s.metrics.reloading.Observe(s.cfg.Clock().Sub(began).Seconds())

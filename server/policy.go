@@ -4,9 +4,11 @@ import "github.com/openleash/openleash-go/leash"
 
 func (s *Server) policyRoutes() []route {
 	return []route{
-		{method: "GET", path: "/v1/owner/policies", summary: "The owner's policies in the order in which they apply", endpoint: gives(s.policies)},
+		{method: "GET", path: "/v1/owner/policies", summary: "The owner's policies in the order in which they apply",
+			doc: "problems are the files that cannot be used as they are; their last good versions are active. ignored are files that are not policies.", endpoint: gives(s.policies)},
 		{method: "POST", path: "/v1/owner/policies", summary: "Save a policy", limit: policyLimit,
-			doc:      "The policy that the text names is replaced or made, and is in force when the answer comes. One with an error is 400 INVALID_POLICY, with positions, and changes nothing.",
+			doc: "The policy that the text names is replaced or made, and is active when the answer comes. One with an error is 400 INVALID_POLICY, with positions, and changes nothing. " +
+				"409 CONFLICT means that the file was changed on disk in the meantime; 409 POLICY_READ_ONLY that it is behind a link or in a read-only folder.",
 			endpoint: takes(s.createPolicy, "policy_yaml")},
 		{method: "PUT", path: "/v1/owner/policies/order", summary: "Rank policies", doc: "They get the ranks 10, 20, 30, … in this order, in their own files.",
 			endpoint: takes(s.orderPolicies, "policy_ids")},
@@ -19,7 +21,7 @@ func (s *Server) policyRoutes() []route {
 		{method: "PUT", path: "/v1/owner/policies/:id", summary: "Replace one policy", limit: policyLimit,
 			doc:      "With expect_policy_yaml the text must be what is stored now, else 409 CONFLICT.",
 			endpoint: takes(s.putPolicy, "policy_yaml")},
-		{method: "DELETE", path: "/v1/owner/policies/:id", summary: "Delete one policy", endpoint: gives(s.deletePolicy)},
+		{method: "DELETE", path: "/v1/owner/policies/:id", summary: "Delete one policy", doc: "409 CONFLICT if its file was changed on disk since it became active.", endpoint: gives(s.deletePolicy)},
 		{method: "GET", path: "/v1/owner/policies/:id/rego", summary: "The Rego that it compiles to", endpoint: gives(s.policyRego)},
 	}
 }
@@ -27,11 +29,16 @@ func (s *Server) policyRoutes() []route {
 // Policies are an owner's policies.
 type Policies struct {
 	Items []leash.PolicyView `json:"items"`
+	leash.PolicyFiles
 }
 
 func (s *Server) policies(c *call) (Policies, error) {
 	all, err := s.svc.Policies(c.ctx, c.caller)
-	return Policies{all}, err
+	if err != nil {
+		return Policies{}, err
+	}
+	files, err := s.svc.PolicyFiles(c.ctx, c.caller)
+	return Policies{all, files}, err
 }
 
 // PolicyRequest is a policy to be saved.
@@ -75,7 +82,11 @@ type OrderRequest struct {
 
 func (s *Server) orderPolicies(c *call, in OrderRequest) (Policies, error) {
 	all, err := s.svc.OrderPolicies(c.ctx, c.caller, in.PolicyIDs)
-	return Policies{all}, err
+	if err != nil {
+		return Policies{}, err
+	}
+	files, err := s.svc.PolicyFiles(c.ctx, c.caller)
+	return Policies{all, files}, err
 }
 
 // PolicyText is a policy to be looked at.

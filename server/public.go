@@ -18,8 +18,8 @@ import (
 func (s *Server) publicRoutes() []route {
 	return []route{
 		{method: "GET", path: "/v1/health", summary: "How the server is",
-			doc: "Status is ok, or degraded when policy files on disk do not compile; the policies before them stay in force. " +
-				"Where the errors stand is public, what they say is for the admin: GET /v1/admin/health.",
+			doc: "Status is ok, or degraded when policy files on disk cannot be used; their last good versions stay active. " +
+				"The positions of the errors are public; the messages and file names are for the admin: GET /v1/admin/health.",
 			endpoint: gives(s.health)},
 		{method: "GET", path: "/livez", weight: free, summary: "Whether the process answers", endpoint: gives(s.live)},
 		{method: "GET", path: "/readyz", weight: free, summary: "Whether the server can decide",
@@ -48,14 +48,15 @@ type HealthAnswer struct {
 	OpenAPISpec  string       `json:"openapi_spec"`
 }
 
-// PolicyHealth says how the policies stand, without what they say or whose they are.
+// PolicyHealth says whether the policies on disk are active, without what they say or whose they are.
 type PolicyHealth struct {
 	// Revision is that of the only owner's policies, or a hash over those of all.
 	Revision string           `json:"revision"`
 	Errors   []PolicyPosition `json:"errors"`
+	Ignored  int              `json:"ignored"` // files that are not policies
 }
 
-// PolicyPosition is where a policy file does not compile.
+// PolicyPosition is where a policy file cannot be used.
 type PolicyPosition struct {
 	Code   string `json:"code"`
 	Line   int    `json:"line"`
@@ -69,7 +70,7 @@ func (s *Server) health(c *call) (HealthAnswer, error) {
 	}
 	out := HealthAnswer{Status: h.Status, Time: s.svc.Now(), Version: s.cfg.Version,
 		APIReference: s.cfg.PublicURL + "/reference", OpenAPISpec: s.cfg.PublicURL + "/reference/openapi.json",
-		Policies: PolicyHealth{Revision: revision(h.Revisions), Errors: []PolicyPosition{}}}
+		Policies: PolicyHealth{Revision: revision(h.Revisions), Errors: []PolicyPosition{}, Ignored: len(h.Ignored)}}
 	for _, owner := range slices.Sorted(maps.Keys(h.Errors)) {
 		for _, e := range h.Errors[owner] {
 			out.Policies.Errors = append(out.Policies.Errors, PolicyPosition{e.Code, e.Line, e.Column})

@@ -88,22 +88,24 @@ const (
 	AgentRegistered   EventType = "AGENT_REGISTERED"
 	AgentUpdated      EventType = "AGENT_UPDATED"
 	AgentRevoked      EventType = "AGENT_REVOKED"
-	PolicyUpdated     EventType = "POLICY_UPDATED" // data: {policy_id, path, revision, text}
-	PolicyDeleted     EventType = "POLICY_DELETED"
-	PolicyRefused     EventType = "POLICY_REFUSED" // a set that does not compile; the old one stays
-	DraftSubmitted    EventType = "POLICY_DRAFT_SUBMITTED"
-	DraftApproved     EventType = "POLICY_DRAFT_APPROVED"
-	DraftDenied       EventType = "POLICY_DRAFT_DENIED"
-	OwnerCreated      EventType = "OWNER_CREATED"
-	OwnerUpdated      EventType = "OWNER_UPDATED"
-	OwnerRevoked      EventType = "OWNER_REVOKED"
-	SessionStarted    EventType = "SESSION_STARTED"
-	SessionEnded      EventType = "SESSION_ENDED"
-	KeyRotated        EventType = "KEY_ROTATED"
-	KeyRevoked        EventType = "KEY_REVOKED"
-	EntryRedacted     EventType = "ENTRY_REDACTED"
-	LogCheckpoint     EventType = "CHECKPOINT"
-	LogRecovered      EventType = "LOG_RECOVERED" // a torn last line was cut off at start-up
+	// PolicyUpdated has the data {policy_id, path, revision, text, by, via, old_sum, new_sum}.
+	PolicyUpdated   EventType = "POLICY_UPDATED"
+	PolicyDeleted   EventType = "POLICY_DELETED"   // data: {policy_id, path, revision, by, via, old_sum}
+	PolicyRefused   EventType = "POLICY_REFUSED"   // a file cannot be used; its last good version stays active
+	PolicyRecovered EventType = "POLICY_RECOVERED" // a file that was refused can be used again, or is gone
+	DraftSubmitted  EventType = "POLICY_DRAFT_SUBMITTED"
+	DraftApproved   EventType = "POLICY_DRAFT_APPROVED"
+	DraftDenied     EventType = "POLICY_DRAFT_DENIED"
+	OwnerCreated    EventType = "OWNER_CREATED"
+	OwnerUpdated    EventType = "OWNER_UPDATED"
+	OwnerRevoked    EventType = "OWNER_REVOKED"
+	SessionStarted  EventType = "SESSION_STARTED"
+	SessionEnded    EventType = "SESSION_ENDED"
+	KeyRotated      EventType = "KEY_ROTATED"
+	KeyRevoked      EventType = "KEY_REVOKED"
+	EntryRedacted   EventType = "ENTRY_REDACTED"
+	LogCheckpoint   EventType = "CHECKPOINT"
+	LogRecovered    EventType = "LOG_RECOVERED" // a torn last line was cut off at start-up
 )
 
 // eventTypes are all of them. The place of one is kept in files: append only.
@@ -116,6 +118,7 @@ var eventTypes = [...]EventType{
 	OwnerCreated, OwnerUpdated, OwnerRevoked,
 	SessionStarted, SessionEnded, KeyRotated, KeyRevoked,
 	EntryRedacted, LogCheckpoint, LogRecovered,
+	PolicyRecovered,
 }
 
 // Code is a number for the event type that stays the same; 0 if there is no such type.

@@ -10,17 +10,19 @@ type Kind string
 
 // The kinds of records.
 const (
-	KindOwner     Kind = "owners"
-	KindAgent     Kind = "agents"
-	KindInvite    Kind = "invites"
-	KindApproval  Kind = "approvals"
-	KindDraft     Kind = "drafts"
-	KindKey       Kind = "keys"
-	KindPolicy    Kind = "policies"
-	KindSession   Kind = "sessions"
-	KindChallenge Kind = "challenges"
-	KindDelivery  Kind = "deliveries"
-	KindState     Kind = "state"
+	KindOwner    Kind = "owners"
+	KindAgent    Kind = "agents"
+	KindInvite   Kind = "invites"
+	KindApproval Kind = "approvals"
+	KindDraft    Kind = "drafts"
+	KindKey      Kind = "keys"
+	KindPolicy   Kind = "policies"
+	// KindPolicyRecord is what the log last said about each policy file.
+	KindPolicyRecord Kind = "active"
+	KindSession      Kind = "sessions"
+	KindChallenge    Kind = "challenges"
+	KindDelivery     Kind = "deliveries"
+	KindState        Kind = "state"
 )
 
 // A Record is a value with an identity. Records are values: a reader may keep one, and never
@@ -237,17 +239,6 @@ func (k Key) Kind() Kind    { return KindKey }
 func (k Key) Key() string   { return k.KID }
 func (k Key) Terms() []Term { return nil }
 
-// PolicyFile is one policy as its owner wrote it. Owners also write, replace and delete these
-// files by hand.
-type PolicyFile struct {
-	Path string // relative to the policies folder, with forward slashes
-	Text []byte
-}
-
-func (p PolicyFile) Kind() Kind    { return KindPolicy }
-func (p PolicyFile) Key() string   { return p.Path }
-func (p PolicyFile) Terms() []Term { return nil }
-
 // Session is one log-in of an owner. Deleting it ends it.
 type Session struct {
 	ID        string    `json:"session_id"` // ses_…
@@ -300,9 +291,7 @@ type State struct {
 	SchemaVersion int `json:"schema_version"`
 	// ActiveKeys maps a key purpose to the kid that signs for it.
 	ActiveKeys map[string]string `json:"active_keys"`
-	// PolicyRevisions maps an owner to the revision of its policies that the log last told of.
-	PolicyRevisions map[string]string `json:"policy_revisions,omitempty"`
-	CreatedAt       time.Time         `json:"created_at"`
+	CreatedAt  time.Time         `json:"created_at"`
 }
 
 // StateKey is the key of the State record.

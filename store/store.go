@@ -24,6 +24,8 @@ var (
 	ErrSettled = errors.New("already settled in another way")
 	// ErrSettlement: the amount or the kind of a settlement makes no sense for what was charged.
 	ErrSettlement = errors.New("not a possible settlement")
+	// ErrReadOnly: a policy file cannot be written where it is. Nothing was changed.
+	ErrReadOnly = errors.New("the policy file cannot be written")
 	// ErrUnavailable: the log cannot be written now (full disk, read-only folder). Nothing was
 	// recorded and nothing was charged.
 	ErrUnavailable = errors.New("the log cannot be written")

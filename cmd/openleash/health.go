@@ -2,7 +2,9 @@ package main
 
 import (
 	"fmt"
+	"maps"
 	"net/http"
+	"slices"
 
 	"github.com/spf13/cobra"
 
@@ -14,7 +16,8 @@ func healthCommand(a *app) *cobra.Command {
 		Use:   "health",
 		Short: "Say whether the server that holds the data folder is well",
 		Long: `Asks through the admin socket whether the server can decide, and what is wrong with the policy files. Policy files
-that do not compile are told, and are no failure: the policies before them stay in force.`,
+that cannot be used are listed and are not a failure: their last good versions stay active. Files that are not
+policies are listed too.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			c, running := a.running(cmd.Context())
@@ -26,18 +29,31 @@ that do not compile are told, and are no failure: the policies before them stay 
 			}
 			return ask(cmd.Context(), a, http.MethodGet, "/v1/admin/health", nil, func(h leash.Health) error {
 				a.say("%s", h.Status)
-				for _, problems := range h.Errors {
-					a.showProblems(problems)
-				}
+				a.showPolicyFiles(h)
 				return nil
 			})
 		},
 	}
 }
 
-// showProblems lists what keeps policy files from being in force.
+// showPolicyFiles lists the policy files that are not active as they are on disk.
+func (a *app) showPolicyFiles(h leash.Health) {
+	for _, owner := range slices.Sorted(maps.Keys(h.Errors)) {
+		a.showProblems(h.Errors[owner])
+	}
+	a.showIgnored(h.Ignored)
+}
+
+// showProblems lists what keeps policy files from being active.
 func (a *app) showProblems(problems []leash.Problem) {
 	for _, p := range problems {
-		a.say("%s %s:%d:%d: %s: %s", a.paint.yellow("not in force:"), printable(p.File), p.Line, p.Column, p.Code, printable(p.Message))
+		a.say("%s policies/%s:%d:%d: %s: %s", a.paint.yellow("not active:"), printable(p.File), p.Line, p.Column, p.Code, printable(p.Message))
+	}
+}
+
+// showIgnored lists the files in the policies folder that are not policies.
+func (a *app) showIgnored(files []string) {
+	for _, file := range files {
+		a.say("%s policies/%s: not a policy: those end in .yaml, .yml, .json or .rego", a.paint.yellow("ignored:"), printable(file))
 	}
 }

@@ -37,7 +37,7 @@ what they signed; new proofs are signed by a new key. Passphrases cannot be take
 			}
 			taken, err := n.takeOver(cmd.Context(), old)
 			if err == nil {
-				_, err = n.service.ReloadPolicies(cmd.Context())
+				_, err = n.service.SyncPolicies(cmd.Context())
 			}
 			if err := errors.Join(err, n.close()); err != nil {
 				return err

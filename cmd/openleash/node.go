@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"time"
 
 	"github.com/openleash/openleash-go/leash"
 	"github.com/openleash/openleash-go/server"
@@ -21,6 +22,8 @@ type node struct {
 	watch   *logWatch
 	commits *commits
 	log     *slog.Logger
+
+	policyScan time.Duration // between two scans of the policies folder
 }
 
 // open opens the data folder, making it if there is none: to serve, or for a command, which has no
@@ -35,7 +38,7 @@ func (a *app) open(ctx context.Context, serves bool) (*node, error) {
 	if err != nil {
 		return nil, err
 	}
-	n := &node{log: log, watch: &logWatch{dir: s.data}, commits: newCommits()}
+	n := &node{policyScan: s.policyScan, log: log, watch: &logWatch{dir: s.data}, commits: newCommits()}
 	n.store, err = file.Open(ctx, s.data, file.Options{Clock: a.clock, Log: log, Redact: s.redact, Committed: n.commits.observe})
 	if err != nil {
 		return nil, locked(err)

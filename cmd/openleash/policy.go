@@ -19,18 +19,26 @@ import (
 )
 
 func policyCommand(a *app) *cobra.Command {
-	return forOwner(a, noun("policy", "Policies: list, show, validate, upsert, delete, compile, schema",
-		policyList(a), policyShow(a), policyValidate(a), policyUpsert(a), policyDelete(a), policyCompile(a), policySchema(a)))
+	return forOwner(a, noun("policy", "Policies: list, show, validate, upsert, delete, reload, compile, schema",
+		policyList(a), policyShow(a), policyValidate(a), policyUpsert(a), policyDelete(a), policyReload(a), policyCompile(a), policySchema(a)))
 }
 
 const policiesPath = "/v1/owner/policies"
 
 func policyPath(id string) string { return policiesPath + "/" + url.PathEscape(id) }
 
+// policyPage is what the server answers to policy list.
+type policyPage struct {
+	page[leash.PolicyView]
+	leash.PolicyFiles
+}
+
 func policyList(a *app) *cobra.Command {
 	return &cobra.Command{Use: "list", Short: "List the policies in the order in which they apply", Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return ask(cmd.Context(), a, http.MethodGet, policiesPath, nil, func(p page[leash.PolicyView]) error {
+			return ask(cmd.Context(), a, http.MethodGet, policiesPath, nil, func(p policyPage) error {
+				defer a.showIgnored(p.Ignored)
+				defer a.showProblems(p.Problems)
 				if len(p.Items) == 0 {
 					a.say("No policies: everything is denied. Save one into %s/policies, or see `openleash policy upsert`.", a.settings.data)
 					return nil
@@ -82,7 +90,7 @@ func policyShow(a *app) *cobra.Command {
 
 func policyUpsert(a *app) *cobra.Command {
 	var in leash.PolicyInput
-	c := &cobra.Command{Use: "upsert FILE", Short: "Save a policy and put it in force, or refuse it whole", Args: cobra.ExactArgs(1),
+	c := &cobra.Command{Use: "upsert FILE", Short: "Save a policy and make it active, or refuse it whole", Args: cobra.ExactArgs(1),
 		Long: "Saves the policy under the id that it names, else under the file's base name. The file may be YAML or Rego.",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			text, err := readPolicy(args[0])
@@ -99,7 +107,7 @@ func policyUpsert(a *app) *cobra.Command {
 				method, path = http.MethodPut, policyPath(p.ID)
 			}
 			return ask(cmd.Context(), a, method, path, in, func(v leash.PolicyView) error {
-				a.say("%s is in force, from %s.", a.paint.bold(v.ID), v.File)
+				a.say("%s is active, from %s.", a.paint.bold(v.ID), v.File)
 				for _, w := range v.Words {
 					a.say("  - %s", printable(w))
 				}
@@ -116,6 +124,22 @@ func policyDelete(a *app) *cobra.Command {
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return ask(cmd.Context(), a, http.MethodDelete, policyPath(args[0]), nil, func(struct{}) error {
 				a.say("%s is deleted.", args[0])
+				return nil
+			})
+		}}
+}
+
+func policyReload(a *app) *cobra.Command {
+	return &cobra.Command{Use: "reload", Short: "Read the policy files again", Args: cobra.NoArgs,
+		Long: `Reads the policies folder now instead of at the next event or scan, and says which files are not active and why.
+It exits with 1 if there are any. A running server also finds changes without it, within policy_scan_interval.`,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return ask(cmd.Context(), a, http.MethodPost, "/v1/admin/policies/reload", struct{}{}, func(h leash.Health) error {
+				a.say("%s", h.Status)
+				a.showPolicyFiles(h)
+				if h.Status != "ok" {
+					return exitCode(refused)
+				}
 				return nil
 			})
 		}}
@@ -206,7 +230,7 @@ func readPolicy(name string) (rego.File, error) {
 		return rego.File{}, fmt.Errorf("reading a policy: %w", err)
 	}
 	if rego.ShouldIgnore(filepath.Base(name)) {
-		return rego.File{}, misuse("%s is no policy: those end in .yaml, .yml or .rego, and not in _test", name)
+		return rego.File{}, misuse("%s is no policy: those end in .yaml, .yml, .json or .rego, and not in _test", name)
 	}
 	return rego.File{Path: name, Text: text}, nil
 }

@@ -35,6 +35,7 @@ type settings struct {
 	proofTTL, approvalTTL, tokenTTL time.Duration
 	inviteTTL, sessionTTL           time.Duration
 	policyTimeout                   time.Duration
+	policyScan                      time.Duration
 
 	redact              []string
 	logLevel, logFormat string
@@ -65,6 +66,7 @@ func (s *settings) flags() *pflag.FlagSet {
 	f.DurationVar(&s.inviteTTL, "invite-ttl", 24*time.Hour, "life of an invite")
 	f.DurationVar(&s.sessionTTL, "session-ttl", 12*time.Hour, "life of an owner's log-in")
 	f.DurationVar(&s.policyTimeout, "policy-timeout", 100*time.Millisecond, "time that a policy may take before it denies")
+	f.DurationVar(&s.policyScan, "policy-scan-interval", 2*time.Second, "how often the policies folder is checked for changes that the file system did not announce")
 	f.StringSliceVar(&s.redact, "redact", nil, "paths such as $.payload.email whose values never reach the audit log")
 	f.StringVar(&s.logLevel, "log-level", "warn", "debug, info (every request), warn or error")
 	f.StringVar(&s.logFormat, "log-format", "text", "text or json")
@@ -135,7 +137,7 @@ func (s *settings) check() error {
 		return misuse("proof_ttl is %s: want more than 0 and at most 1h", s.proofTTL)
 	}
 	for name, d := range map[string]time.Duration{"approval_ttl": s.approvalTTL, "approval_token_ttl": s.tokenTTL,
-		"invite_ttl": s.inviteTTL, "session_ttl": s.sessionTTL, "policy_timeout": s.policyTimeout} {
+		"invite_ttl": s.inviteTTL, "session_ttl": s.sessionTTL, "policy_timeout": s.policyTimeout, "policy_scan_interval": s.policyScan} {
 		if d <= 0 {
 			return misuse("%s is %s: want more than 0", name, d)
 		}

@@ -23,7 +23,7 @@ func startCommand(a *app, all *pflag.FlagSet) *cobra.Command {
 		Use:   "start",
 		Short: "Serve agents, the portal and the API",
 		Long: `Serves until SIGINT or SIGTERM, then finishes what is in flight. A policy file that is saved while it runs is
-in force at once. On an empty folder the portal's first page sets up the owner, with the code that start prints.`,
+active at once. On an empty folder the portal's first page sets up the owner, with the code that start prints.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return a.serve(cmd.Context()) },
 	}
@@ -92,8 +92,8 @@ func (n *node) run(ctx context.Context, listeners ...net.Listener) error {
 	all.Go(func() error { return n.server.DeliverWebhooks(ctx) })
 	all.Go(func() error { return n.watch.run(ctx) })
 	all.Go(func() error {
-		return n.store.WatchPolicies(ctx, func() {
-			if err := n.server.ReloadPolicies(ctx); err != nil && ctx.Err() == nil {
+		return n.store.WatchPolicies(ctx, n.policyScan, func() {
+			if err := n.server.SyncPolicies(ctx); err != nil && ctx.Err() == nil {
 				n.log.Error("reading the policies", "err", err)
 			}
 		})
@@ -158,7 +158,7 @@ func (a *app) announce(ctx context.Context, n *node) error {
 	if !s.noGUI {
 		a.say("  Portal    %s/gui", s.url())
 	}
-	a.say("  Policies  %s   a file saved there is in force at once", filepath.Join(s.data, "policies"))
+	a.say("  Policies  %s   a file saved there is active at once", filepath.Join(s.data, "policies"))
 	if s.metricsAddr != "" {
 		a.say("  Metrics   http://%s/metrics", s.metricsAddr)
 	}
@@ -166,10 +166,10 @@ func (a *app) announce(ctx context.Context, n *node) error {
 	if err != nil {
 		return err
 	}
-	for _, problems := range health.Errors {
+	if len(health.Errors)+len(health.Ignored) > 0 {
 		a.say("")
-		a.showProblems(problems)
 	}
+	a.showPolicyFiles(health)
 	if code != "" {
 		a.say("\nNothing is set up yet. Open the portal and enter this code, which works once:\n\n  %s\n\nor stop, and run `openleash wizard`.", a.paint.bold(code))
 	}

@@ -12,7 +12,7 @@ import (
 
 // folderKinds have a folder with one file per record; stateKinds share state.yaml.
 func folderKinds() []store.Kind {
-	return []store.Kind{store.KindOwner, store.KindAgent, store.KindInvite, store.KindApproval, store.KindDraft, store.KindKey}
+	return []store.Kind{store.KindOwner, store.KindAgent, store.KindInvite, store.KindApproval, store.KindDraft, store.KindKey, store.KindPolicyRecord}
 }
 
 func stateKinds() []store.Kind {
@@ -34,6 +34,8 @@ func decode(kind store.Kind, content []byte) (store.Record, error) {
 		return decodeAs[store.Draft](content)
 	case store.KindKey:
 		return decodeAs[store.Key](content)
+	case store.KindPolicyRecord:
+		return decodeAs[store.PolicyRecord](content)
 	case store.KindSession:
 		return decodeAs[store.Session](content)
 	case store.KindChallenge:

@@ -40,7 +40,11 @@ func (s *Store) fileOf(kind store.Kind, key string) string {
 
 // makeFolders creates the data folder and those in it.
 func (s *Store) makeFolders() error {
-	for _, name := range slices.Concat([]store.Kind{"", store.KindPolicy, cacheFolder, checkpoints}, folderKinds()) {
+	folders := append([]store.Kind{"", cacheFolder, checkpoints}, folderKinds()...)
+	if _, err := os.Lstat(filepath.Join(s.dir, policyFolder)); err != nil { // a link that leads nowhere is reported, not an error
+		folders = append(folders, store.KindPolicy)
+	}
+	for _, name := range folders {
 		if err := s.disk.MkdirAll(filepath.Join(s.dir, string(name))); err != nil {
 			return fmt.Errorf("making the data folder: %w", err)
 		}
@@ -157,74 +161,5 @@ func (s *Store) readState() ([]change, error) {
 			out = append(out, change{kind: kind, key: key, record: rec})
 		}
 	}
-	return out, nil
-}
-
-// readPolicy reads one policy. Owners edit these files, so they are read anew each time.
-func (s *Store) readPolicy(path string) (store.Record, error) {
-	if checkPolicyPath(path) != nil {
-		return nil, store.ErrNotFound
-	}
-	if w, ok := s.policyWrites()[path]; ok {
-		if w.Remove {
-			return nil, store.ErrNotFound
-		}
-		return store.PolicyFile{Path: path, Text: w.Content}, nil
-	}
-	text, err := os.ReadFile(s.fileOf(store.KindPolicy, path))
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, store.ErrNotFound
-	}
-	if err != nil {
-		return nil, fmt.Errorf("reading a policy: %w", err)
-	}
-	return store.PolicyFile{Path: path, Text: text}, nil
-}
-
-// listPolicies reads all policy files, by path. A folder that is not there has none.
-func (s *Store) listPolicies() ([]store.Record, error) {
-	root := filepath.Join(s.dir, policyFolder)
-	if real, err := filepath.EvalSymlinks(root); err == nil {
-		root = real // owners link the folder into their repository
-	}
-	var out []store.Record
-	err := filepath.WalkDir(root, func(name string, d fs.DirEntry, err error) error {
-		if err != nil {
-			return ignoreMissing(err) // taken away while we read
-		}
-		if name == root {
-			return nil
-		}
-		if strings.HasPrefix(d.Name(), ".") {
-			if d.IsDir() {
-				return filepath.SkipDir
-			}
-			return nil
-		}
-		if d.IsDir() {
-			return nil
-		}
-		rel, err := filepath.Rel(root, name)
-		if err != nil {
-			return err
-		}
-		rec, err := s.readPolicy(filepath.ToSlash(rel))
-		if errors.Is(err, store.ErrNotFound) {
-			return nil
-		}
-		if err == nil {
-			out = append(out, rec)
-		}
-		return err
-	})
-	if err != nil {
-		return nil, fmt.Errorf("reading the policies: %w", err)
-	}
-	for path, w := range s.policyWrites() {
-		if !w.Remove && !slices.ContainsFunc(out, func(r store.Record) bool { return r.Key() == path }) {
-			out = append(out, store.PolicyFile{Path: path, Text: w.Content})
-		}
-	}
-	slices.SortFunc(out, func(a, b store.Record) int { return strings.Compare(a.Key(), b.Key()) })
 	return out, nil
 }

@@ -64,6 +64,9 @@ type Store struct {
 	unfinished atomic.Pointer[intent] // committed, and not all of it written through
 	abandoned  bool                   // the journal holds what is not to happen
 
+	watching      sync.Mutex
+	policyFolders map[string]bool // that the last scan of the policies went through
+
 	settling  stripes
 	redacting sync.Mutex
 

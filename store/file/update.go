@@ -148,7 +148,11 @@ func (t *tx) Put(rec store.Record) error {
 	if err := checkKey(kind, key); err != nil {
 		return err
 	}
-	if kind != store.KindPolicy && t.store.records.kinds[kind] == nil {
+	if kind == store.KindPolicy {
+		if err := t.store.checkWritable(key); err != nil {
+			return err
+		}
+	} else if t.store.records.kinds[kind] == nil {
 		return fmt.Errorf("unknown kind of record %q", kind)
 	}
 	for _, term := range rec.Terms() {
@@ -199,6 +203,11 @@ func (t *tx) Delete(kind store.Kind, key string) error {
 	}
 	if _, err := t.Get(t.ctx, kind, key); err != nil {
 		return err
+	}
+	if kind == store.KindPolicy {
+		if err := t.store.checkWritable(key); err != nil {
+			return err
+		}
 	}
 	t.put(change{kind: kind, key: key})
 	return nil

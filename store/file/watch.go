@@ -5,9 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
-	"path/filepath"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/fsnotify/fsnotify"
@@ -19,22 +20,24 @@ const (
 	maxDebounce = 120 * time.Millisecond // from the first event, so that steady writing hides nothing
 )
 
-// WatchPolicies calls changed when it has begun to watch, for what happened before, and after the
-// files under policies/ have changed, until ctx ends. It follows subfolders, and the folder itself
-// being removed, replaced or linked elsewhere. Every change is followed by a call.
-func (s *Store) WatchPolicies(ctx context.Context, changed func()) error {
-	w, err := fsnotify.NewWatcher()
-	if err != nil {
-		return fmt.Errorf("watching the policies: %w", err)
-	}
-	defer w.Close()
-	if err := w.Add(s.dir); err != nil { // sees the policies folder come and go
-		return fmt.Errorf("watching %s: %w", s.dir, err)
-	}
-	if err := s.watchTree(w); err != nil {
+// maxWatched bounds how many folders are watched. Changes in others are found by the interval.
+const maxWatched = 4096
+
+// WatchPolicies calls changed when it has begun to watch, after files under policies/ may have changed,
+// and at every interval, until ctx ends. changed calls ScanPolicies, which finds the folders to watch:
+// subfolders, and those to which links lead. Events make it fast; the interval makes it certain, where the
+// file system sends no events or the system's limits allow no watches.
+func (s *Store) WatchPolicies(ctx context.Context, interval time.Duration, changed func()) error {
+	w := s.newPolicyWatcher()
+	defer w.close()
+	if _, err := s.ScanPolicies(ctx); err != nil { // finds the folders to watch before the first call
 		return err
 	}
+	w.follow()
 	changed()
+	w.follow()
+	every := time.NewTicker(interval)
+	defer every.Stop()
 	quiet := time.NewTimer(time.Hour)
 	quiet.Stop()
 	var first time.Time
@@ -42,80 +45,111 @@ func (s *Store) WatchPolicies(ctx context.Context, changed func()) error {
 		select {
 		case <-ctx.Done():
 			return nil
-		case e, ok := <-w.Events:
-			if !ok {
-				return errors.New("watching the policies: the watcher ended")
-			}
-			if !s.concernsPolicies(e) {
+		case e := <-w.events:
+			if strings.HasSuffix(e.Name, tempSuffix) {
 				continue
 			}
 			if first.IsZero() {
 				first = time.Now()
 			}
 			quiet.Reset(min(debounce, maxDebounce-time.Since(first)))
-		case err, ok := <-w.Errors:
-			if !ok {
-				return errors.New("watching the policies: the watcher ended")
-			}
+			continue
+		case err := <-w.errors:
 			// An overflow: events were lost, so anything may have changed.
 			s.opts.Log.Warn("watching the policies", "err", err)
 			quiet.Reset(debounce)
+			continue
 		case <-quiet.C:
-			first = time.Time{}
-			if err := s.watchTree(w); err != nil {
-				s.opts.Log.Error("watching the policies", "err", err)
-			}
-			changed()
+		case <-every.C:
 		}
+		first = time.Time{}
+		changed()
+		w.follow()
 	}
 }
 
-// concernsPolicies says whether an event may have changed what the policies say.
-func (s *Store) concernsPolicies(e fsnotify.Event) bool {
-	if e.Op == fsnotify.Chmod {
-		return false
-	}
-	root := filepath.Join(s.dir, policyFolder)
-	if filepath.Dir(e.Name) == s.dir {
-		return e.Name == root
-	}
-	name := filepath.Base(e.Name)
-	return !strings.HasPrefix(name, ".") && !strings.HasSuffix(name, "~")
+// policyWatcher watches the folders through which the last scan went.
+type policyWatcher struct {
+	store   *Store
+	watcher *fsnotify.Watcher // nil: the system allows none
+	events  chan fsnotify.Event
+	errors  chan error
+	folders map[string]fs.FileInfo // watched, as they were
+	warned  bool
 }
 
-// watchTree watches the policies folder and all in it. Watching one twice is nothing; the watches of
-// folders that are gone went with them.
-func (s *Store) watchTree(w *fsnotify.Watcher) error {
-	root := filepath.Join(s.dir, policyFolder)
-	real, err := filepath.EvalSymlinks(root)
+func (s *Store) newPolicyWatcher() *policyWatcher {
+	w := &policyWatcher{store: s, folders: map[string]fs.FileInfo{}}
+	watcher, err := fsnotify.NewWatcher()
 	if err != nil {
-		return ignoreMissing(err)
+		w.warn(err)
+		return w
 	}
-	// A folder that was replaced has the name of one that is watched. Watch the new one.
-	for _, name := range w.WatchList() {
-		if name != s.dir && !isWatched(name) {
-			_ = w.Remove(name)
-		}
-	}
-	_ = w.Remove(root)
-	if err := w.Add(root); err != nil {
-		return ignoreMissing(fmt.Errorf("watching %s: %w", root, err))
-	}
-	return filepath.WalkDir(real, func(name string, d fs.DirEntry, err error) error {
-		if err != nil {
-			return ignoreMissing(err)
-		}
-		if !d.IsDir() || name == real {
-			return nil
-		}
-		if strings.HasPrefix(d.Name(), ".") {
-			return filepath.SkipDir
-		}
-		return ignoreMissing(w.Add(name))
-	})
+	w.watcher, w.events, w.errors = watcher, watcher.Events, watcher.Errors
+	return w
 }
 
-func isWatched(name string) bool {
-	info, err := os.Stat(name)
-	return err == nil && info.IsDir()
+func (w *policyWatcher) close() {
+	if w.watcher != nil {
+		_ = w.watcher.Close()
+	}
+}
+
+// follow watches the folders of the last scan, and no others. A folder that was replaced has the name of
+// one that is watched already, and is watched anew.
+func (w *policyWatcher) follow() {
+	if w.watcher == nil {
+		return
+	}
+	w.store.watching.Lock()
+	wanted := w.store.policyFolders
+	w.store.watching.Unlock()
+	watched := map[string]bool{}
+	for _, name := range w.watcher.WatchList() {
+		watched[name] = true // without those that were removed
+		if !wanted[name] {
+			_ = w.watcher.Remove(name)
+		}
+	}
+	maps.DeleteFunc(w.folders, func(name string, _ fs.FileInfo) bool { return !wanted[name] || !watched[name] })
+	for name := range wanted {
+		info, err := os.Stat(name)
+		if err != nil {
+			continue
+		}
+		before, known := w.folders[name]
+		if known && os.SameFile(before, info) {
+			continue
+		}
+		if known {
+			_ = w.watcher.Remove(name) // the folder that had the name before
+			delete(w.folders, name)
+		}
+		if len(w.folders) >= maxWatched {
+			return
+		}
+		if err := w.watcher.Add(name); err != nil {
+			if !errors.Is(err, fs.ErrNotExist) {
+				w.warn(fmt.Errorf("%s: %w", name, err))
+			}
+			continue
+		}
+		w.folders[name] = info
+	}
+}
+
+// warn says once that changes are found by the interval alone, and which limit to raise.
+func (w *policyWatcher) warn(err error) {
+	if w.warned {
+		return
+	}
+	w.warned = true
+	advice := "changes are found by the periodic scan"
+	switch {
+	case errors.Is(err, syscall.ENOSPC):
+		advice += "; raise the limit with sysctl fs.inotify.max_user_watches"
+	case errors.Is(err, syscall.EMFILE):
+		advice += "; raise the limit with sysctl fs.inotify.max_user_instances, or that of open files"
+	}
+	w.store.opts.Log.Warn("policy files cannot be watched", "err", err, "advice", advice)
 }

@@ -83,7 +83,12 @@ func watch(t *testing.T, s *Store) <-chan struct{} {
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	calls, ended := make(chan struct{}, 100), make(chan error, 1)
-	go func() { ended <- s.WatchPolicies(ctx, func() { calls <- struct{}{} }) }()
+	go func() {
+		ended <- s.WatchPolicies(ctx, time.Hour, func() {
+			_, _ = s.ScanPolicies(ctx) // as the policies are read; an error is the context's
+			calls <- struct{}{}
+		})
+	}()
 	t.Cleanup(func() {
 		cancel()
 		if err := <-ended; err != nil {

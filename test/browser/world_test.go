@@ -106,7 +106,7 @@ func (w *world) policy(text string) {
 func (w *world) write(name, text string) {
 	w.Helper()
 	w.must(os.WriteFile(filepath.Join(w.dir, "policies", name), []byte(text), 0o600))
-	_, err := w.ReloadPolicies(w.Context())
+	_, err := w.SyncPolicies(w.Context())
 	w.must(err)
 }
 

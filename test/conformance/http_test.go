@@ -116,7 +116,7 @@ func serve(t *testing.T, policies []rego.File) *world {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := srv.ReloadPolicies(t.Context()); err != nil {
+	if err := srv.SyncPolicies(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	w.public, w.admin = srv.Public(), srv.Admin()
