@@ -136,7 +136,7 @@ func (v *visit) mendPage(file string) error {
 	for _, f := range broken {
 		if f.File == file {
 			return v.showEditor(http.StatusOK, editView{File: f.File, Name: f.File, Text: f.Text, Base: f.Text,
-				Note: "This file is on disk, but not in force. What it said before it was broken still holds."})
+				Note: "This file is not active as it is on disk. Its last good version, if there is one, stays active."})
 		}
 	}
 	return v.redirect("/gui/policies", "") // it was mended meanwhile
@@ -205,11 +205,9 @@ func (v *visit) save(e editView) error {
 	saved, err := v.svc.PutPolicy(v.ctx(), v.caller, e.ID, in)
 	switch leash.CodeOf(err) {
 	case leash.Conflict:
-		if err := v.conflict(&e, err); err != nil {
-			return err
-		}
+		v.conflict(&e, err)
 		return v.showEditor(http.StatusConflict, e)
-	case leash.InvalidPolicy, leash.InvalidRequest, leash.NotFound:
+	case leash.InvalidPolicy, leash.InvalidRequest, leash.NotFound, leash.PolicyReadOnly:
 		_, e.Problem = explain(err)
 		return v.showEditor(http.StatusUnprocessableEntity, e)
 	}
@@ -226,7 +224,7 @@ func (v *visit) mend(e editView, in leash.PolicyInput) error {
 	case leash.Conflict:
 		e.Problem = "The file was changed on disk since you opened it. Copy what you need, and open it again."
 		return v.showEditor(http.StatusConflict, e)
-	case leash.InvalidPolicy, leash.InvalidRequest, leash.NotFound:
+	case leash.InvalidPolicy, leash.InvalidRequest, leash.NotFound, leash.PolicyReadOnly:
 		_, e.Problem = explain(err)
 		return v.showEditor(http.StatusUnprocessableEntity, e)
 	}
@@ -236,23 +234,26 @@ func (v *visit) mend(e editView, in leash.PolicyInput) error {
 	return v.redirect("/gui/policies", saidPolicySaved)
 }
 
+// storedText is the text on disk that an error about a conflict reports.
+func storedText(err error) (string, bool) {
+	var known *leash.Error
+	if !errors.As(err, &known) {
+		return "", false
+	}
+	details, _ := known.Details.(map[string]string)
+	text, ok := details["policy_yaml"]
+	return text, ok
+}
+
 // conflict shows what somebody else stored meanwhile. Saving again then replaces it knowingly.
-func (v *visit) conflict(e *editView, err error) error {
+func (v *visit) conflict(e *editView, err error) {
 	_, e.Problem = explain(err)
-	check, err := v.svc.ValidatePolicy(v.ctx(), v.caller, e.Text)
-	if err != nil {
-		return err
+	stored, known := storedText(err)
+	if !known {
+		return
 	}
-	now, err := v.svc.Policy(v.ctx(), v.caller, cmp.Or(e.ID, check.PolicyID))
-	if leash.CodeOf(err) == leash.NotFound {
-		return nil
-	}
-	if err != nil {
-		return err
-	}
-	e.Problem = "There is a policy with this id, stored since you began. Below is what differs; saving again replaces it with your text."
-	e.Theirs, e.Base = diff(now.Text, e.Text), now.Text
-	return nil
+	e.Problem = "The file of this policy was changed since you began. Below is what differs; saving again replaces it with your text."
+	e.Theirs, e.Base = diff(stored, e.Text), stored
 }
 
 // checkPart answers while the owner types.

@@ -25,7 +25,7 @@ var eventNames = map[store.EventType]string{
 	store.ApprovalRequested: "Approval asked for", store.ApprovalApproved: "Approved", store.ApprovalDenied: "Approval denied",
 	store.AgentInvited: "Agent invited", store.InviteRevoked: "Invite revoked", store.AgentRegistered: "Agent joined",
 	store.AgentUpdated: "Agent changed", store.AgentRevoked: "Agent revoked", store.PolicyUpdated: "Policy changed",
-	store.PolicyDeleted: "Policy deleted", store.PolicyRefused: "Policy refused", store.DraftSubmitted: "Draft proposed",
+	store.PolicyDeleted: "Policy deleted", store.PolicyRefused: "Policy refused", store.PolicyRecovered: "Policy file fixed", store.DraftSubmitted: "Draft proposed",
 	store.DraftApproved: "Draft approved", store.DraftDenied: "Draft denied", store.OwnerCreated: "Owner created",
 	store.OwnerUpdated: "Owner changed", store.OwnerRevoked: "Owner revoked", store.SessionStarted: "Logged in",
 	store.SessionEnded: "Logged out", store.KeyRotated: "Key rotated", store.KeyRevoked: "Key revoked",

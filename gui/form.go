@@ -188,11 +188,9 @@ func (v *visit) saveForm(e editView) error {
 	saved, err := v.svc.PutPolicy(v.ctx(), v.caller, e.ID, leash.PolicyInput{Text: e.Text, ExpectText: &e.Base})
 	switch leash.CodeOf(err) {
 	case leash.Conflict:
-		if err := v.conflict(&e, err); err != nil {
-			return err
-		}
+		v.conflict(&e, err)
 		return v.showForm(http.StatusConflict, e)
-	case leash.InvalidPolicy, leash.InvalidRequest:
+	case leash.InvalidPolicy, leash.InvalidRequest, leash.PolicyReadOnly:
 		_, e.Problem = explain(err)
 		return v.showForm(http.StatusUnprocessableEntity, e)
 	}

@@ -106,7 +106,7 @@ func (v *visit) problems() ([]problemItem, error) {
 	}
 	var out []problemItem
 	for _, f := range broken {
-		out = append(out, problemItems(f.Problems, true)...)
+		out = append(out, problemItems(f.Problems, !f.ReadOnly)...)
 	}
 	out = append(out, problemItems(health.Errors[""], false)...)
 	return out[:min(len(out), maxProblems)], nil

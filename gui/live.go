@@ -35,7 +35,7 @@ var topics = map[store.EventType]string{
 	store.ApprovalRequested: "approvals", store.ApprovalApproved: "approvals", store.ApprovalDenied: "approvals",
 	store.DraftSubmitted: "drafts", store.DraftApproved: "drafts", store.DraftDenied: "drafts",
 	store.AgentRegistered: "agents", store.AgentUpdated: "agents", store.AgentRevoked: "agents",
-	store.PolicyUpdated: "policies", store.PolicyDeleted: "policies", store.PolicyRefused: "policies",
+	store.PolicyUpdated: "policies", store.PolicyDeleted: "policies", store.PolicyRefused: "policies", store.PolicyRecovered: "policies",
 	store.BudgetAlert: "log",
 }
 
@@ -145,7 +145,7 @@ func (v *visit) changeOf(e store.Entry) change {
 	case e.Type == store.AgentRegistered && data.Status == string(store.Pending):
 		c.Message, c.Link = short(e.AgentID)+" asks to be your agent", "/gui/agents/"+e.AgentPrincipalID
 	case e.Type == store.PolicyRefused:
-		c.Message, c.Link = "A policy on disk does not compile", "/gui/policies"
+		c.Message, c.Link = "A policy file cannot be used", "/gui/policies"
 	}
 	return c
 }

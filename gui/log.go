@@ -40,7 +40,7 @@ var typeGroups = map[string][]store.EventType{
 	"decisions": {store.DecisionCreated},
 	"approvals": {store.ApprovalRequested, store.ApprovalApproved, store.ApprovalDenied},
 	"agents":    {store.AgentInvited, store.InviteRevoked, store.AgentRegistered, store.AgentUpdated, store.AgentRevoked},
-	"policies": {store.PolicyUpdated, store.PolicyDeleted, store.PolicyRefused, store.DraftSubmitted, store.DraftApproved,
+	"policies": {store.PolicyUpdated, store.PolicyDeleted, store.PolicyRefused, store.PolicyRecovered, store.DraftSubmitted, store.DraftApproved,
 		store.DraftDenied},
 	"budgets": {store.ChargeSettled, store.BudgetAlert},
 	"account": {store.OwnerCreated, store.OwnerUpdated, store.OwnerRevoked, store.SessionStarted, store.SessionEnded,

@@ -50,6 +50,7 @@ type policiesView struct {
 	Total    int
 	Text     string
 	Problems []problemItem
+	Ignored  []string     // files in the folder that are not policies
 	Owners   ownersChoice // the admin's
 	Next     string       // of the admin's list: the last owner here, if there are more
 }
@@ -74,6 +75,11 @@ func policyList(v *visit) error {
 	if out.Problems, err = v.problems(); err != nil {
 		return err
 	}
+	files, err := v.svc.PolicyFiles(v.ctx(), v.caller)
+	if err != nil {
+		return err
+	}
+	out.Ignored = files.Ignored[:min(len(files.Ignored), maxProblems)]
 	return v.render(http.StatusOK, "policies", "Policies", out)
 }
 
@@ -111,6 +117,7 @@ func allPolicies(v *visit) (err error) {
 		out.Tiers = append(out.Tiers, t)
 	}
 	out.Problems = problemItems(health.Errors[""], false)
+	out.Ignored = health.Ignored[:min(len(health.Ignored), maxProblems)]
 	return v.render(http.StatusOK, "allpolicies", "Policies", out)
 }
 

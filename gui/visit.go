@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/openleash/openleash-go/leash"
+	"github.com/openleash/openleash-go/leash/policybook"
 )
 
 // sessionCookie holds the session token. The HTTP API takes the same cookie.
@@ -46,6 +47,7 @@ func (v *visit) identify() error {
 	if v.caller, err = v.svc.Session(v.ctx(), cookie.Value); err != nil {
 		return err
 	}
+	v.caller.Via = policybook.Portal
 	v.token = cookie.Value
 	// Taken before anything else is read: the page's stream begins with the first change that it may not show.
 	v.seq = v.svc.LastSeq()

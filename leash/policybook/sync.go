@@ -100,6 +100,10 @@ func (l *look) at(ctx context.Context, scan store.PolicyScan) error {
 				return err
 			}
 		case rego.IgnoredName:
+			if n.Linked && n.Problem != "" {
+				l.folder(n, false) // it may have been a folder of policies
+				continue
+			}
 			l.ignored = append(l.ignored, n.Path)
 		}
 	}
@@ -113,7 +117,7 @@ func (l *look) folder(n store.PolicyName, filled bool) {
 	replaced := known && (before.Stamp.Device != n.Stamp.Device || before.Stamp.Inode != n.Stamp.Inode)
 	switch {
 	case n.Problem != "":
-		l.faults[n.Path] = "this folder cannot be read: " + n.Problem + "; its policies stay as they were"
+		l.faults[n.Path] = "it cannot be read: " + n.Problem + "; the policies in it stay as they were. Fix it, or remove it"
 	case !filled && (replaced || l.before.faults[n.Path] == emptied):
 		if l.had(n.Path) {
 			l.faults[n.Path] = emptied
