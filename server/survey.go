@@ -21,6 +21,7 @@ const (
 type survey struct {
 	server   *Server
 	degraded *prometheus.Desc
+	broken   *prometheus.Desc
 	budgets  *prometheus.Desc
 	queue    *prometheus.Desc
 
@@ -37,7 +38,8 @@ type count struct {
 
 func newSurvey(s *Server) *survey {
 	return &survey{server: s,
-		degraded: prometheus.NewDesc("openleash_policies_degraded", "Owners whose policy files do not compile.", nil, nil),
+		degraded: prometheus.NewDesc("openleash_policies_degraded", "Owners with policy files that cannot be used.", nil, nil),
+		broken:   prometheus.NewDesc("openleash_policy_files_broken", "Policy files and folders that cannot be used.", nil, nil),
 		budgets:  prometheus.NewDesc("openleash_budgets", "Budgets of active agents, by state: near (80 % spent) or full.", []string{"state"}, nil),
 		queue:    prometheus.NewDesc("openleash_queue_length", "What waits, by queue: approvals, drafts, agents, webhooks, dead_webhooks.", []string{"queue"}, nil),
 	}
@@ -46,6 +48,7 @@ func newSurvey(s *Server) *survey {
 // Describe implements prometheus.Collector.
 func (v *survey) Describe(ch chan<- *prometheus.Desc) {
 	ch <- v.degraded
+	ch <- v.broken
 	ch <- v.budgets
 	ch <- v.queue
 }
@@ -84,9 +87,20 @@ func (v *survey) take(ctx context.Context) ([]count, error) {
 			return nil, err
 		}
 	}
-	return []count{{v.degraded, "", len(health.Errors)}, {v.budgets, "near", sum.near}, {v.budgets, "full", sum.full},
+	return []count{{v.degraded, "", len(health.Errors)}, {v.broken, "", brokenFiles(health)}, {v.budgets, "near", sum.near}, {v.budgets, "full", sum.full},
 		{v.queue, "approvals", sum.waiting.Approvals}, {v.queue, "drafts", sum.waiting.Drafts}, {v.queue, "agents", sum.waiting.Agents},
 		{v.queue, "webhooks", sum.calls}, {v.queue, "dead_webhooks", sum.dead}}, nil
+}
+
+// brokenFiles counts the policy files and folders that cannot be used.
+func brokenFiles(h leash.Health) int {
+	files := map[string]bool{}
+	for _, problems := range h.Errors {
+		for _, p := range problems {
+			files[p.File] = true
+		}
+	}
+	return len(files)
 }
 
 // tally adds up what stands of each owner.

@@ -46,7 +46,7 @@ func walkThrough() []walkStep {
 		{"Set up", "All state is files that one can read, put under version control and back up.", stepSetUp},
 		{"Start the server", "It listens on this machine only. Being on localhost is no credential: the owner logs in.", stepStart},
 		{"Invite an agent", "The agent makes its own key; only the public half leaves it. Without a policy it may do nothing.", stepInvite},
-		{"Save a policy", "A file that is saved is in force at once, with no restart.", stepPolicy},
+		{"Save a policy", "A file that is saved is active at once, without a restart.", stepPolicy},
 		{"Buy for 45", "ALLOW comes with a signed proof for the shop.", stepSmall},
 		{"Buy for 250", "The owner approves this one action, once: the token is good for nothing else.", stepMedium},
 		{"Buy for 600", "DENY is an answer, with its reason.", stepLarge},
@@ -156,12 +156,12 @@ func stepPolicy(ctx context.Context, d *demo) error {
 	for _, w := range view.Words {
 		d.note("%s", w)
 	}
-	d.expect("in force", view.ID, "pol_spending_limit")
+	d.expect("active", view.ID, "pol_spending_limit")
 	d.note("%s", d.paint.faint(fmt.Sprintf("after %d ms", took.Milliseconds())))
 	return nil
 }
 
-// save writes a policy file and waits until the server has it in force.
+// save writes a policy file and waits until it is active in the server.
 func (d *demo) save(ctx context.Context, name string, text []byte, id string) (time.Duration, error) {
 	d.did("cp %s data/policies/", name)
 	if err := os.WriteFile(filepath.Join(d.settings.data, "policies", name), text, 0o600); err != nil {
@@ -177,7 +177,7 @@ func (d *demo) save(ctx context.Context, name string, text []byte, id string) (t
 		}
 		select {
 		case <-ctx.Done():
-			return 0, fmt.Errorf("the policy did not come in force: %w", ctx.Err())
+			return 0, fmt.Errorf("the policy did not become active: %w", ctx.Err())
 		case <-time.After(5 * time.Millisecond):
 		}
 	}

@@ -166,7 +166,7 @@ func expected(c Change, known *file, text string, missing bool) bool {
 }
 
 // commit makes next what the book knows: it writes the changes and the log in one transaction, and then makes
-// exactly what was compiled active. The caller holds b.mu.
+// exactly what was compiled active. The caller holds b.mu and gives next away.
 func (b *Book) commit(ctx context.Context, next map[string]*file, owners []string, changes []Change, also func(tx store.Tx) error) (Report, error) {
 	out := resolve(next, owners)
 	if err := checkActive(changes, next, out); err != nil {
@@ -177,7 +177,7 @@ func (b *Book) commit(ctx context.Context, next map[string]*file, owners []strin
 	for _, c := range changes {
 		k.changes[c.Path] = c
 	}
-	files := k.keep(next, out)
+	k.keep(next, out)
 	err := b.cfg.Store.Update(ctx, func(tx store.Tx) error {
 		if err := write(ctx, tx, changes, was.files); err != nil {
 			return err
@@ -195,7 +195,7 @@ func (b *Book) commit(ctx context.Context, next map[string]*file, owners []strin
 	for owner, e := range k.engines {
 		b.cfg.Set.Swap(owner, e)
 	}
-	b.publish(pages{files: files, owners: owners, folders: was.folders, faults: was.faults, ignored: was.ignored})
+	b.publish(pages{files: next, owners: owners, folders: was.folders, faults: was.faults, ignored: was.ignored})
 	return Report{Changed: slices.Sorted(maps.Keys(k.engines)), Refused: k.refused}, nil
 }
 
@@ -216,13 +216,16 @@ func (b *Book) engines(was, next map[string]*file, out map[string]outcome) map[s
 			add[is] = append(add[is], now)
 		}
 	}
-	for path, f := range was {
-		o := out[path]
-		differ(f.active, o.active, f.owner, o.owner)
+	for path, o := range out {
+		if f := was[path]; f != nil {
+			differ(f.active, o.active, f.owner, o.owner)
+		} else {
+			differ(nil, o.active, "", o.owner)
+		}
 	}
-	for path := range next {
-		if was[path] == nil {
-			differ(nil, out[path].active, "", out[path].owner)
+	for path, f := range was {
+		if next[path] == nil {
+			differ(f.active, nil, f.owner, "")
 		}
 	}
 	engines := map[string]*rego.Engine{}

@@ -38,25 +38,20 @@ func (k *keeper) write(tx store.Tx) error {
 	return nil
 }
 
-// keep records how each file stands and returns the files with their records.
-func (k *keeper) keep(next map[string]*file, out map[string]outcome) map[string]*file {
-	files := make(map[string]*file, len(next))
-	for path, f := range next {
-		files[path] = k.file(f, out[path])
+// keep records how the files stand that are not steady, and puts them with their records into next.
+func (k *keeper) keep(next map[string]*file, out map[string]outcome) {
+	for path, o := range out {
+		next[path] = k.file(next[path], o)
 	}
 	for path, f := range k.was {
 		if next[path] == nil {
 			k.gone(f)
 		}
 	}
-	return files
 }
 
 // file records how one file stands.
 func (k *keeper) file(f *file, o outcome) *file {
-	if f.policy != nil && f.active == f.policy && o.active == f.active && o.owner == f.owner && len(o.problems) == len(f.problems) && f.record.Mounted == f.mounted {
-		return f // nothing changed: that is most files
-	}
 	now := *f
 	now.active, now.owner, now.problems = o.active, o.owner, o.problems
 	was, is := f.record, f.record

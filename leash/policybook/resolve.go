@@ -3,6 +3,7 @@ package policybook
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"regexp"
 	"slices"
 
@@ -20,28 +21,42 @@ type outcome struct {
 // claim is an id of an owner, which only one file can have.
 type claim struct{ owner, id string }
 
-// resolve decides which version of each file is active. A file that cannot be used falls back to its last
-// good version, and that keeps its id against any newcomer. Among files with the same id, the one that had
-// it stays; otherwise the one with the shortest name, because the copies that sync programs make have
-// longer ones.
+// steady reports whether nothing about a file is to be decided: its text is active, and everything is recorded.
+func (f *file) steady(owners []string) bool {
+	return f.active != nil && f.active == f.policy && f.good == f.policy && len(f.problems) == len(f.found) &&
+		f.record.OwnerID == f.owner && f.record.PolicyID == f.policy.ID && f.record.Refused == "" && f.record.Mounted == f.mounted &&
+		slices.Contains(owners, f.owner) && (f.policy.Owner != "" || len(owners) == 1)
+}
+
+// resolve decides which version of each file is active, and returns the outcomes of the files that are not steady.
+// A file that cannot be used falls back to its last good version, and that keeps its id against any newcomer. Among
+// files with the same id, the one that had it stays; otherwise the one with the shortest name, because the copies
+// that sync programs make have longer ones.
 func resolve(files map[string]*file, owners []string) map[string]outcome {
-	out := make(map[string]outcome, len(files))
-	taken := make(map[claim]*file, len(files))
-	var usable, fallen []*file
+	out := map[string]outcome{}
+	var usable, newcomers, fallen []*file
 	for _, f := range files {
-		owner, ds := ownerOf(f, owners)
-		out[f.path] = outcome{owner: owner, problems: append(slices.Clip(f.found), ds...)}
-		if f.policy == nil || ds != nil {
-			fallen = append(fallen, f)
+		if f.steady(owners) {
 			continue
 		}
-		usable = append(usable, f)
+		owner, ds := ownerOf(f, owners)
+		out[f.path] = outcome{owner: owner, problems: append(slices.Clip(f.found), ds...)}
+		switch r := &f.record; {
+		case f.policy == nil || ds != nil:
+			fallen = append(fallen, f)
+		case r.Sum != "" && r.PolicyID == f.policy.ID && r.OwnerID == owner:
+			usable = append(usable, f)
+		default:
+			newcomers = append(newcomers, f)
+		}
 	}
-	slices.SortFunc(usable, func(a, b *file) int {
-		return cmp.Or(cmp.Compare(newcomer(a, out), newcomer(b, out)), cmp.Compare(len(a.path), len(b.path)), cmp.Compare(a.path, b.path))
+	slices.SortFunc(newcomers, func(a, b *file) int {
+		return cmp.Or(cmp.Compare(len(a.path), len(b.path)), cmp.Compare(a.path, b.path))
 	})
+	usable = append(usable, newcomers...)
+	steady := steadyClaims(files, out)
 	for {
-		clear(taken)
+		taken := maps.Clone(steady)
 		for _, f := range fallen {
 			if f.good == nil {
 				continue
@@ -56,7 +71,7 @@ func resolve(files map[string]*file, owners []string) map[string]outcome {
 			o := out[f.path]
 			key := claim{o.owner, f.policy.ID}
 			if other := taken[key]; other != nil {
-				o.problems = append(o.problems, rego.Duplicate(f.policy, other.path))
+				o.active, o.problems = nil, append(o.problems, rego.Duplicate(f.policy, other.path))
 				out[f.path], fell = o, append(fell, f)
 				continue
 			}
@@ -72,12 +87,24 @@ func resolve(files map[string]*file, owners []string) map[string]outcome {
 	}
 }
 
-// newcomer is 0 for a file whose id is active from that file, and 1 for others.
-func newcomer(f *file, out map[string]outcome) int {
-	if f.record.Sum != "" && f.record.PolicyID == f.policy.ID && f.record.OwnerID == out[f.path].owner {
-		return 0
+// steadyClaims are the ids of steady files that others want.
+func steadyClaims(files map[string]*file, out map[string]outcome) map[claim]*file {
+	wanted := map[claim]bool{}
+	for path, o := range out {
+		if p := files[path].policy; p != nil {
+			wanted[claim{o.owner, p.ID}] = true
+		}
 	}
-	return 1
+	taken := map[claim]*file{}
+	if len(wanted) == 0 {
+		return taken
+	}
+	for path, f := range files {
+		if _, decided := out[path]; !decided && wanted[claim{f.owner, f.active.ID}] {
+			taken[claim{f.owner, f.active.ID}] = f
+		}
+	}
+	return taken
 }
 
 // ownerOf says whose a file is: the owner that it names, or the only one. A file that cannot be used belongs
@@ -98,6 +125,10 @@ func ownerOf(f *file, owners []string) (string, compiler.Diagnostics) {
 	switch owner := cmp.Or(f.policy.Owner, only); {
 	case slices.Contains(owners, owner):
 		return owner, nil
+	case len(owners) == 0:
+		waiting := atTop(f.path, "missing_owner", "there is no owner yet")
+		waiting.Severity = compiler.Warning // it becomes active with the first one
+		return f.record.OwnerID, compiler.Diagnostics{waiting}
 	case owner == "":
 		return f.record.OwnerID, compiler.Diagnostics{atTop(f.path, "missing_owner",
 			fmt.Sprintf("there are %d owners; the policy must name its owner", len(owners)))}

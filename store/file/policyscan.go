@@ -108,7 +108,12 @@ func (sc *policyScan) add(n store.PolicyName) { sc.names = append(sc.names, n) }
 func (sc *policyScan) folder(dir, rel string, info fs.FileInfo, linked bool, chain []fs.FileInfo) {
 	at := store.PolicyName{Path: rel, Folder: true, Linked: linked, Stamp: stampOf(info), Mounted: sc.mounted(info)}
 	sc.watched[dir] = true
-	entries, err := os.ReadDir(dir)
+	root, err := os.OpenRoot(dir) // saves the kernel the walk along the path of each file
+	var entries []fs.DirEntry
+	if err == nil {
+		defer root.Close()
+		entries, err = os.ReadDir(dir)
+	}
 	switch {
 	case os.SameFile(info, sc.dataInfo):
 		at.Problem = errOwnData.Error()
@@ -135,7 +140,7 @@ func (sc *policyScan) folder(dir, rel string, info fs.FileInfo, linked bool, cha
 			sc.link(name, path, chain)
 			continue
 		}
-		info, err := e.Info()
+		info, err := root.Lstat(e.Name())
 		if errors.Is(err, fs.ErrNotExist) {
 			continue // taken away meanwhile
 		}
