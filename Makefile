@@ -39,10 +39,13 @@ release: clean ## build all platforms into dist/, with checksums, SBOMs, man pag
 	@cd $(DIST) && find . -type f ! -name SHA256SUMS | LC_ALL=C sort | sed 's|^\./||' | xargs sha256sum > SHA256SUMS
 	@echo "dist/SHA256SUMS covers $$(wc -l < $(DIST)/SHA256SUMS) files"
 
-reproduce: ## build the release twice, and compare
-	$(MAKE) release && cp $(DIST)/SHA256SUMS /tmp/openleash-first.sums
-	go clean -cache
-	$(MAKE) release && cmp /tmp/openleash-first.sums $(DIST)/SHA256SUMS && echo "the same bytes"
+reproduce: ## build the release again, in another folder and without a cache, and compare
+	$(MAKE) release
+	@set -e; copy=$$(mktemp -d); trap 'rm -rf "$$copy"' EXIT; \
+		git archive HEAD | tar -x -C "$$copy"; \
+		GOCACHE="$$copy/.cache" $(MAKE) -C "$$copy" release VERSION=$(VERSION) PLATFORMS="$(PLATFORMS)"; \
+		cmp $(DIST)/SHA256SUMS "$$copy/$(DIST)/SHA256SUMS"; \
+		echo "both builds are the same, byte for byte"
 
 image: ## build the container image openleash:$(VERSION)
 	docker build --build-arg VERSION=$(VERSION) -t openleash:$(VERSION) .
