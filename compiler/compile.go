@@ -17,12 +17,15 @@ func Package(id string) ast.Ref {
 //	package openleash.policy["<id>"]
 //
 //	match contains 0 if { … }        # one or more for each rule; its location is the rule's
+//	possible contains 0 if { … }     # of the rules that Tightens: their condition is not known to be false
 //	rules := [{"effect": …, …}, …]
-//	decision := rules[min(match)]    # undefined: the policy abstains
-//	default_effect := "deny"         # of a policy that is no guardrail
+//	decision := …                    # of the first rule in match; undefined: the policy abstains
+//	default_effect := "deny"         # unless the policy is a guardrail
 //	budgets := […]                   # if it has some
 //
-// and below them what the rules call, named after them.
+// and below them what the rules call, named after them. A rule that allows is in match where its condition is
+// certainly true, a rule that denies where it is possibly true. If the policy has a set possible, then its rules
+// before the first in match are in possibly, with what they owe, and decision owes that too.
 //
 // The input is the action request's own fields at the root, and beside them agent, owner, now, now_ns,
 // action_patterns, assurance_level and budgets.
@@ -30,17 +33,60 @@ func Compile(p *Policy) (*ast.Module, error) {
 	e := newEmitter(p)
 	for i, rule := range p.Rules {
 		e.rule("match", i, rule, e.body(rule))
+		e.tightening(i, rule)
 	}
 	e.outcomes()
 	return e.module(), nil
 }
 
-// CompileTrace is Compile, and beside match the sets pattern, when and constraints: the indices of the
-// rules of which that part held, in the form that the rule's effect uses.
+// Tightens says whether the rule can make an outcome stricter where its condition is unknown: it asks for more
+// than a plain allow does, and its condition depends on fields that can be missing.
+func (r Rule) Tightens() bool {
+	owes := len(r.Obligations) > 0 || r.MinAssurance != ""
+	return r.Effect == Allow && owes && (canBeUnknown(r.When) || canBeUnknown(r.Constraints))
+}
+
+// canBeUnknown says whether an expression has a comparison that is unknown on a missing field.
+func canBeUnknown(e Expr) bool {
+	switch e := e.(type) {
+	case nil, Schedule:
+		return false
+	case All:
+		return slices.ContainsFunc(e.Exprs, canBeUnknown)
+	case Any:
+		return slices.ContainsFunc(e.Exprs, canBeUnknown)
+	case Not:
+		return canBeUnknown(e.Expr)
+	case Match:
+		return e.Op != Exists
+	}
+	return true
+}
+
+// tightening adds "possible contains i if { … }" for a rule that Tightens.
+func (e *emitter) tightening(i int, rule Rule) {
+	if !rule.Tightens() {
+		return
+	}
+	e.current = rule.ID
+	var body []*ast.Expr
+	for _, x := range []Expr{rule.When, rule.Constraints} {
+		if x != nil {
+			body = append(body, e.possible(x)...)
+		}
+	}
+	e.rule("possible", i, rule, body)
+}
+
+// CompileTrace is Compile, and beside match the sets pattern, when and constraints: the indices of the rules of
+// which that part matched, in the form that the rule's effect uses; and the set certain, of the rules that match
+// whatever the missing fields are.
 func CompileTrace(p *Policy) (*ast.Module, error) {
 	e := newEmitter(p)
 	for i, rule := range p.Rules {
 		e.rule("match", i, rule, e.body(rule))
+		e.tightening(i, rule)
+		e.rule("certain", i, rule, e.certainBody(rule))
 		e.rule("pattern", i, rule, nil)
 		e.member("when", i, rule, e.holds(rule, rule.When))
 		e.member("constraints", i, rule, e.holds(rule, rule.Constraints))
@@ -159,6 +205,18 @@ func (e *emitter) action(pattern string) *ast.Expr {
 func (e *emitter) body(rule Rule) []*ast.Expr {
 	e.current = rule.ID
 	return append(e.holds(rule, rule.When), e.holds(rule, rule.Constraints)...)
+}
+
+// certainBody is what must be known to be true beside the action.
+func (e *emitter) certainBody(rule Rule) []*ast.Expr {
+	e.current = rule.ID
+	var body []*ast.Expr
+	for _, x := range []Expr{rule.When, rule.Constraints} {
+		if x != nil {
+			body = append(body, e.certain(x, false)...)
+		}
+	}
+	return body
 }
 
 // holds is the form of an expression that the rule's effect asks for.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math/big"
 	"regexp"
+	"slices"
 	"strings"
 
 	"gopkg.in/yaml.v3"
@@ -71,7 +72,24 @@ func (r *reader) match(n *yaml.Node, noun, pathKey, opKey string) Expr {
 	if m.Op == "" || m.Path == nil || !r.operand(n, value, &m) || !r.amounts(&m) {
 		return nil
 	}
+	m.foldAction()
 	return m
+}
+
+// foldAction makes a comparison with the action type ignore case, as action patterns do.
+func (m *Match) foldAction() {
+	if !slices.Equal(m.Path, Path{"action_type"}) {
+		return
+	}
+	for i, v := range m.Values {
+		switch s, ok := v.Value.(string); {
+		case !ok:
+		case m.Op == Regex:
+			m.Values[i].Value = "(?i)" + s
+		default:
+			m.Values[i].Value = FoldAction(s)
+		}
+	}
 }
 
 // amounts refuses to compare money with what no amount can be.

@@ -195,7 +195,7 @@ func TestActions(t *testing.T) {
 		want            bool
 	}{
 		{"a", "a", true}, {"a", "a.b", false}, {"a.*", "a", true}, {"a.*", "a.b.c", true}, {"a.*", "ab", false},
-		{"a.b.*", "a", false}, {"a.b.*", "a.b.c", true}, {"*", "anything", true}, {"A", "a", false},
+		{"a.b.*", "a", false}, {"a.b.*", "a.b.c", true}, {"*", "anything", true}, {"A", "a", true}, {"a.*", "A.B", true}, {"*", "A", true},
 	} {
 		if got := compiler.MatchesAction(tc.pattern, tc.action); got != tc.want {
 			t.Errorf("MatchesAction(%q, %q) = %v", tc.pattern, tc.action, got)

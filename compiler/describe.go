@@ -59,8 +59,8 @@ func DescribeRule(rule Rule) string {
 	if extra := asks(rule); extra != "" {
 		b.WriteString(", " + extra)
 	}
-	if rule.Effect == Deny && len(parts) > 0 {
-		b.WriteString(", or where that cannot be told")
+	if rule.Effect == Deny && len(parts) > 0 || rule.Tightens() {
+		b.WriteString(", or where that is not known")
 	}
 	b.WriteByte('.')
 	return b.String()

@@ -13,8 +13,8 @@ func TestDescribe(t *testing.T) {
 		want []string
 	}{
 		{walkThrough, []string{
-			"Allows purchases under 100.", "Asks you about purchases from 100 to 500.",
-			"Denies purchases above 500, or where that cannot be told.", "Denies everything else."}},
+			"Allows purchases under 100.", "Asks you about purchases from 100 to 500, or where that is not known.",
+			"Denies purchases above 500, or where that is not known.", "Denies everything else."}},
 		{`
 default: passthrough
 rules:
@@ -24,7 +24,7 @@ budgets:
   - {id: a, limit: 50000, currency: USD, window: day, actions: ["purchase.*"]}
   - {id: b, limit: 20, measure: count, window: 90m, per: owner, on_exceed: require_approval}
 `, []string{
-			"Asks for your authenticator code for everything up to 45.50, in USD or EUR, at shop.de or *.example.com, on weekdays from 09:00 to 17:00 (Europe/Amsterdam).",
+			"Asks for your authenticator code for everything up to 45.50, in USD or EUR, at shop.de or *.example.com, on weekdays from 09:00 to 17:00 (Europe/Amsterdam), or where that is not known.",
 			"Allows booking.hotel and data exports (where city is Paris or Rome or where vip is not given), without a proof.",
 			"At most 500.00 USD a day on purchases, for each agent; denies what goes beyond.",
 			"At most 20 actions in any 90m, for all agents together; asks you about what goes beyond.",
@@ -43,7 +43,7 @@ budgets:
   - {id: many, limit: 1000, measure: count, window: day}
 `, []string{
 			"Allows purchases up to 5,000 JPY.", "Allows payments up to 5.000 KWD.", "Allows as from 10.00 to 50.00 USD.",
-			"Allows bs up to 500,000 minor units, in JPY or USD.", "Denies cs from 500,000 minor units, or where that cannot be told.",
+			"Allows bs up to 500,000 minor units, in JPY or USD.", "Denies cs from 500,000 minor units, or where that is not known.",
 			"Allows ds under 5,000.00 EUR.", "Allows es under 12,500, in USD.",
 			"At most 10,000 JPY a month on purchases, for each agent; denies what goes beyond.",
 			"At most 1,000 actions a day, for each agent; denies what goes beyond.",

@@ -9,9 +9,11 @@
 //
 // A comparison on a field that is missing or of the wrong type is unknown (Kleene's strong logic of
 // three values). Each expression can be emitted in two forms: certain, which holds only where the
-// expression is true, and possible, which holds where it is true or unknown. Effects that allow use the
-// certain form, deny uses the possible one. possible(e) is not certain(not e), and a negation is
-// pushed down to the comparisons, so nothing is decided at run time but the comparisons themselves.
+// expression is true, and possible, which holds where it is true or unknown. A rule that allows uses
+// the certain form, and a rule that denies the possible one. A rule that allows and asks for something has
+// both: what it asks for is owed where it only possibly matches, too (see Compile). possible(e) is not
+// certain(not e), and a negation is pushed down to the comparisons, so nothing is decided at run time but
+// the comparisons themselves.
 //
 // # What it refuses
 //

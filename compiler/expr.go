@@ -129,9 +129,9 @@ func fields(e Expr) []FieldRef {
 	case Not:
 		return fields(e.Expr)
 	case Match:
-		return []FieldRef{{e.Path, e.fieldType()}}
+		return []FieldRef{e.Field()}
 	case AmountBound:
-		return []FieldRef{{amountPath, "amount"}}
+		return []FieldRef{e.Field()}
 	case Domains:
 		out := make([]FieldRef, len(e.Paths))
 		for i, p := range e.Paths {
@@ -149,6 +149,12 @@ func fieldsOf(exprs []Expr) []FieldRef {
 	}
 	return out
 }
+
+// Field is the field that a comparison looks at.
+func (e Match) Field() FieldRef { return FieldRef{e.Path, e.fieldType()} }
+
+// Field is the field that a bound on the amount looks at.
+func (e AmountBound) Field() FieldRef { return FieldRef{amountPath, "amount"} }
 
 // fieldType is the type without which a comparison is unknown; any if every type will do.
 func (e Match) fieldType() string {

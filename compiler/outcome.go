@@ -2,6 +2,7 @@ package compiler
 
 import (
 	"fmt"
+	"sync"
 
 	"github.com/open-policy-agent/opa/v1/ast"
 	"github.com/open-policy-agent/opa/v1/util"
@@ -31,52 +32,142 @@ func (e *emitter) outcomes() {
 	}
 }
 
-// decision adds the outcome of the first rule that matches. A rule with an assurance level owes a step-up
-// beside, unless the action was stepped up to it:
-//
-//	decision := rules[min(match)] if not step_up
-//	decision := object.union(rules[min(match)], {"obligations": array.concat(…, [step_up])})
-func (e *emitter) decision() {
-	first := e.term(ast.Ref{e.variable("rules"), e.termCall(ast.Min, e.variable("match"))})
-	if !e.stepUp() {
-		e.add(&e.rules, assigned("decision", first), nil)
-		return
-	}
-	none := e.expr(ast.NewExpr(e.variable("step_up")))
-	none.Negated = true
-	e.add(&e.rules, assigned("decision", first), []*ast.Expr{none})
+// owesText says what a rule owes: its obligations.
+const owesText = `
+owes(i) := rules[i].obligations
 
-	owed := append(first.Value.(ast.Ref).Copy(), e.text("obligations"))
-	obligations := e.termCall(ast.ArrayConcat, e.term(owed), e.term(ast.NewArray(e.variable("step_up"))))
-	e.add(&e.rules, assigned("decision", e.termCall(ast.ObjectUnion, first,
-		e.object("obligations", obligations))), nil)
+first := object.union(rules[min(match)], {"obligations": owes(min(match))})
+`
+
+// assuredText says the same where rules ask for a level of assurance: beside its obligations, a rule owes a
+// step-up to its level, unless the action was stepped up to it.
+const assuredText = `
+owes(i) := array.concat(rules[i].obligations, [step_up |
+	level := assurance[i]
+	not reached(level)
+	step_up := {"type": "STEP_UP_AUTH", "params": {"min_assurance_level": level}}
+])
+
+reached("LOW") if input.assurance_level in {"LOW", "SUBSTANTIAL", "HIGH"}
+
+reached("SUBSTANTIAL") if input.assurance_level in {"SUBSTANTIAL", "HIGH"}
+
+reached("HIGH") if input.assurance_level == "HIGH"
+
+first := object.union(rules[min(match)], {"obligations": owes(min(match))})
+`
+
+// possiblyText joins what the rules before the first that match, and only possibly match, owe. It decides in the
+// name of the first of them that keeps the action from passing, if the matching rule would let it pass.
+const possiblyText = `
+possibly := [object.union(rules[i], {"obligations": owes(i)}) |
+	some i in possible
+	not decided(i)
+	owes(i) != []
+]
+
+decided(i) if i >= min(match)
+
+decision := first if first.effect == "deny"
+
+decision := first if {
+	first.effect == "allow"
+	possibly == []
 }
 
-// stepUp adds, for each level that rules ask for,
-//
-//	step_up := {"type": "STEP_UP_AUTH", …} if { min(match) in {rules}; not input.assurance_level in {levels} }
-//
-// and says whether there is one.
-func (e *emitter) stepUp() bool {
-	found := false
-	for i, level := range levels {
-		var asking []*ast.Term
-		for n, rule := range e.policy.Rules {
-			if rule.MinAssurance == level {
-				asking = append(asking, e.number(n))
-			}
+decision := object.union(decider, {"obligations": owed, "proof": proof}) if {
+	first.effect == "allow"
+	possibly != []
+}
+
+decider := first if not takes_over
+
+decider := blocking[0] if takes_over
+
+takes_over if {
+	not blocks(first)
+	count(blocking) > 0
+}
+
+blocking := [o | some o in possibly; blocks(o)]
+
+blocks(outcome) if {
+	some o in outcome.obligations
+	o.type != "COUNTERPARTY_ATTESTATION"
+}
+
+joined := array.concat(possibly, [first])
+
+owed := [o |
+	all := [o | some outcome in joined; some o in outcome.obligations]
+	some n, o in all
+	not o in array.slice(all, 0, n)
+]
+
+proof := object.union({"required": true in {o.proof.required | some o in joined}}, lifetime)
+
+lifetimes := {o.proof.ttl_seconds | some o in joined}
+
+lifetime := {"ttl_seconds": min(lifetimes)}
+
+lifetime := {} if lifetimes == set()
+`
+
+// decision adds the outcome of the first rule that matches, made stricter by what rules before it possibly add.
+// Where no rule owes anything, that is "decision := rules[min(match)]".
+func (e *emitter) decision() {
+	assurance := ast.NewObject()
+	tightens := false
+	for i, rule := range e.policy.Rules {
+		if rule.MinAssurance != "" {
+			assurance.Insert(e.number(i), e.text(rule.MinAssurance))
 		}
-		if asking == nil {
-			continue
-		}
-		found = true
-		matched := e.call(ast.Member, e.termCall(ast.Min, e.variable("match")), e.term(ast.NewSet(asking...)))
-		enough := e.call(ast.Member, e.input("assurance_level"), e.set(texts(levels[i:])...))
-		enough.Negated = true
-		params := e.object("min_assurance_level", e.text(level))
-		e.add(&e.helpers, assigned("step_up", e.object("type", e.text(StepUpAuth), "params", params)), []*ast.Expr{matched, enough})
+		tightens = tightens || rule.Tightens()
 	}
-	return found
+	if !tightens && assurance.Len() == 0 {
+		e.add(&e.rules, assigned("decision", e.term(ast.Ref{e.variable("rules"), e.termCall(ast.Min, e.variable("match"))})), nil)
+		return
+	}
+	if tightens {
+		e.fixed(possiblyRules())
+	} else {
+		e.add(&e.rules, assigned("decision", e.variable("first")), nil)
+	}
+	if assurance.Len() == 0 {
+		e.fixed(owesRules())
+		return
+	}
+	e.add(&e.rules, assigned("assurance", e.term(assurance)), nil)
+	e.fixed(assuredRules())
+}
+
+var (
+	owesRules     = sync.OnceValue(func() []*ast.Rule { return parseRules(owesText) })
+	assuredRules  = sync.OnceValue(func() []*ast.Rule { return parseRules(assuredText) })
+	possiblyRules = sync.OnceValue(func() []*ast.Rule { return parseRules(possiblyText) })
+)
+
+// parseRules parses Rego of our own, into which nothing of a policy goes.
+func parseRules(text string) []*ast.Rule {
+	m, err := ast.ParseModuleWithOpts("", "package openleash\n"+text, ast.ParserOptions{RegoVersion: ast.RegoV1})
+	if err != nil {
+		panic(fmt.Sprintf("rules of the compiler: %v", err))
+	}
+	return m.Rules
+}
+
+// fixed adds rules that are the same in every module.
+func (e *emitter) fixed(rules []*ast.Rule) {
+	e.at = Position{e.policy.File, 1, 1}
+	at := e.location()
+	for _, r := range rules {
+		r = r.Copy()
+		ast.WalkNodes(r, func(n ast.Node) bool {
+			n.SetLoc(at)
+			return false
+		})
+		e.rules = append(e.rules, r)
+	}
 }
 
 // constant adds "name := value". What it is given is plain data of ours.

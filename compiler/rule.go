@@ -110,6 +110,7 @@ func (r *reader) actions(n *yaml.Node, noun string) []string {
 			r.errorf(n, "invalid_action", "%q is no action pattern; write purchase, purchase.* or *", clipped(s))
 			return
 		}
+		s = FoldAction(s)
 		if slices.Contains(out, s) {
 			r.errorf(n, "duplicate_name", "%q is named twice", s)
 			return

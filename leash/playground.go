@@ -36,6 +36,7 @@ type TraceRule struct {
 	WhenMatch        bool   `json:"when_match"`
 	ConstraintsMatch bool   `json:"constraints_match"`
 	FinalMatch       bool   `json:"final_match"`
+	PossibleMatch    bool   `json:"possible_match"` // not known, because of a missing or mistyped field
 	Line             int    `json:"line,omitempty"`
 }
 

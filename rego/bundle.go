@@ -83,7 +83,8 @@ func WriteBundle(w io.Writer, e *Engine, s *Signing) error {
 			return err
 		}
 		meta[i] = map[string]any{"id": p.ID, "enabled": p.Enabled, "guardrail": p.Guardrail, "rank": p.Rank,
-			"agents": list(p.Agents), "groups": list(p.Groups), "default": string(p.Default)}
+			"agents": list(p.Agents), "groups": list(p.Groups), "default": string(p.Default),
+			"tightens": len(p.tightening) > 0}
 	}
 	var data any = map[string]any{"openleash": map[string]any{"meta": meta}}
 	if err := util.RoundTrip(&data); err != nil {

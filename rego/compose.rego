@@ -131,10 +131,65 @@ fits(p, effect, owed) if {
 	owed != []
 }
 
-# The first of each kind that decides.
-guardrail := says(guardrails[min({i | some i, p in guardrails; says(p)})])
+# The place of the first policy that decides; undefined if none does.
+deciding(policies) := min({i | some i, p in policies; says(p)})
 
-layer := says(layers[min({i | some i, p in layers; says(p)})])
+# What the rules that only possibly match add, of the policies that abstain before one decides. The policy that
+# decides has added its own.
+carried(policies) := [object.union(o, {"policy_id": p.id, "effect": "allow"}) |
+	some i, p in policies
+	p.tightens
+	not decided(policies, i)
+	some o in data.openleash.policy[p.id].possibly
+]
+
+decided(policies, i) if i >= deciding(policies)
+
+# An outcome, made stricter by what possibly matching rules add: what they owe is owed too, and the first of them
+# that keeps the action from passing decides if the outcome would let it pass.
+tighten(o, added) := o if {
+	o.effect == "deny"
+}
+
+tighten(o, added) := o if {
+	o.effect == "allow"
+	added == []
+}
+
+tighten(o, added) := joined(decider, array.concat(added, [o])) if {
+	o.effect == "allow"
+	added != []
+	blocking := [a | some a in added; result_of(a.obligations) != "ALLOW"]
+	deciders := array.concat([o | result_of(o.obligations) != "ALLOW"], array.concat(blocking, [o]))
+	decider := deciders[0]
+}
+
+# One outcome in the name of its decider, with what all of them owe.
+joined(decider, outcomes) := {
+	"policy_id": decider.policy_id,
+	"rule_id": decider.rule_id,
+	"effect": "allow",
+	"obligations": distinct([owed | some o in outcomes; some owed in o.obligations]),
+	"proof": join_proof(outcomes),
+}
+
+distinct(list) := [o | some n, o in list; not o in array.slice(list, 0, n)]
+
+join_proof(outcomes) := object.union({"required": true in {o.proof.required | some o in outcomes}}, ttl) if {
+	ttl := shorter({t | some o in outcomes; t := o.proof.ttl_seconds; t > 0})
+}
+
+# The first of each kind that decides.
+guardrail := tighten(says(guardrails[deciding(guardrails)]), carried(guardrails))
+
+guardrail := joined(deciders[0], added) if {
+	not decided(guardrails, count(guardrails))
+	added := carried(guardrails)
+	added != []
+	deciders := array.concat([a | some a in added; result_of(a.obligations) != "ALLOW"], added)
+}
+
+layer := says(layers[deciding(layers)])
 
 # What holds if no rule matches: the first default that is not passthrough.
 fallback := {
@@ -152,9 +207,9 @@ fallback := {"policy_id": null, "rule_id": null, "effect": "deny", "obligations"
 
 speaking := [p | some p in layers; p.default != "passthrough"]
 
-chosen := layer
+chosen := tighten(layer, carried(layers))
 
-chosen := fallback if not layer
+chosen := tighten(fallback, carried(layers)) if not layer
 
 # Who decides: the stricter.
 decider := guardrail if guardrail.effect == "deny"
@@ -178,17 +233,11 @@ overruled if {
 
 obligations := chosen.obligations if not guardrail
 
-obligations := array.concat(guardrail.obligations, [o |
-	some o in chosen.obligations
-	not o in guardrail.obligations
-])
+obligations := distinct(array.concat(guardrail.obligations, chosen.obligations))
 
 proof := chosen.proof if not guardrail
 
-proof := object.union({"required": required}, ttl) if {
-	required := true in {guardrail.proof.required, chosen.proof.required}
-	ttl := shorter({t | some side in [guardrail, chosen]; t := side.proof.ttl_seconds; t > 0})
-}
+proof := join_proof([guardrail, chosen])
 
 shorter(ttls) := {"ttl_seconds": min(ttls)} if count(ttls) > 0
 

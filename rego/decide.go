@@ -59,7 +59,7 @@ func ResultOf(obligations []compiler.Obligation) Result {
 	return Allow
 }
 
-// outcome is what one policy says, if it decides.
+// outcome is what one policy says, if it decides, or what one of its rules adds.
 type outcome struct {
 	policy      *Policy
 	rule        *compiler.Rule // nil for a default and for Rego
@@ -68,6 +68,7 @@ type outcome struct {
 	reason      string
 	obligations []compiler.Obligation
 	proof       compiler.ProofSpec
+	possibly    []*outcome // the rules before it that possibly match, and made it stricter
 }
 
 func (o *outcome) result() Result {
@@ -85,20 +86,23 @@ func (l *Layers) Decide(ctx context.Context, in Input) Decision {
 	}
 	ev := newEvaluation(ctx, l.deadline)
 	ev.tracer = in.Tracer
-	guardrail, fault := l.first(ev, l.guardrails, doc, in)
-	if fault != nil {
+	guardrail, possibly, fault := l.first(ev, l.guardrails, doc, in)
+	switch {
+	case fault != nil:
 		return policyError(fault.policyID, fault)
-	}
-	if guardrail != nil && guardrail.effect == compiler.Deny {
+	case guardrail != nil && guardrail.effect == compiler.Deny:
 		return combine(guardrail, nil, doc, l.explain(guardrail, doc))
+	case guardrail != nil || len(possibly) > 0:
+		guardrail = tighten(guardrail, possibly)
 	}
-	layer, fault := l.first(ev, l.layers, doc, in)
+	layer, possibly, fault := l.first(ev, l.layers, doc, in)
 	if fault != nil {
 		return policyError(fault.policyID, fault)
 	}
 	if layer == nil {
 		layer = l.fallback()
 	}
+	layer = tighten(layer, possibly)
 	return combine(guardrail, layer, doc, l.explain(layer, doc))
 }
 
@@ -119,22 +123,25 @@ func policyError(policyID string, err error) Decision {
 	return Decision{Result: Deny, PolicyID: policyID, Reason: reason, Err: err}
 }
 
-// first returns what the first policy says that does not abstain.
-func (l *Layers) first(ev *evaluation, policies []*Policy, doc ast.Object, in Input) (*outcome, *policyFault) {
+// first returns what the first policy says that does not abstain, and the rules before its rule that possibly
+// match, of the policies that abstained too.
+func (l *Layers) first(ev *evaluation, policies []*Policy, doc ast.Object, in Input) (*outcome, []*outcome, *policyFault) {
+	var possibly []*outcome
 	for _, p := range policies {
 		input := doc
 		if p.readsBudgets {
 			input = withBudgets(doc, in.Budgets, p.ID)
 		}
-		out, err := p.decide(ev, ast.NewTerm(input), in.AssuranceLevel)
+		out, added, err := p.decide(ev, input, in)
 		if err != nil {
-			return nil, &policyFault{p.ID, err}
+			return nil, nil, &policyFault{p.ID, err}
 		}
+		possibly = append(possibly, added...)
 		if out != nil {
-			return out, nil
+			return out, possibly, nil
 		}
 	}
-	return nil, nil
+	return nil, possibly, nil
 }
 
 // fallback is the first default that is not passthrough; DENY if there is none.
@@ -156,19 +163,38 @@ func (l *Layers) fallback() *outcome {
 	return &outcome{reason: "no rule allows this"}
 }
 
-// decide asks one policy; nil if it abstains.
-func (p *Policy) decide(ev *evaluation, input *ast.Term, assurance string) (*outcome, error) {
+// decide asks one policy: what its first rule that matches says, or nil if it abstains; and what its rules before
+// that add because they possibly match.
+func (p *Policy) decide(ev *evaluation, doc ast.Object, in Input) (*outcome, []*outcome, error) {
+	input := ast.NewTerm(doc)
 	v, err := p.evaluate(p.query, ev, input)
 	if err != nil || v == nil {
-		return nil, err
+		return nil, nil, err
 	}
 	if p.Raw {
-		return p.rawOutcome(v)
+		out, err := p.rawOutcome(v)
+		return out, nil, err
 	}
-	i, ok, err := lowest(v)
-	if err != nil || !ok {
-		return nil, err
+	matching, err := indices(v)
+	if err != nil {
+		return nil, nil, err
 	}
+	first := len(p.YAML.Rules)
+	if len(matching) > 0 {
+		first = matching[0]
+	}
+	var out *outcome
+	if first < len(p.YAML.Rules) {
+		if out = p.outcome(first, in.AssuranceLevel); out.effect == compiler.Deny {
+			return out, nil, nil // nothing is stricter
+		}
+	}
+	possibly, err := p.possibly(ev, doc, in, first)
+	return out, possibly, err
+}
+
+// outcome is what a rule of the policy says.
+func (p *Policy) outcome(i int, assurance string) *outcome {
 	rule := &p.YAML.Rules[i]
 	out := &outcome{policy: p, rule: rule, ruleID: rule.ID, effect: rule.Effect, reason: rule.Description,
 		obligations: rule.Obligations, proof: rule.Proof}
@@ -176,26 +202,29 @@ func (p *Policy) decide(ev *evaluation, input *ast.Term, assurance string) (*out
 		out.obligations = append(slices.Clone(out.obligations), compiler.Obligation{Type: compiler.StepUpAuth,
 			Params: json.RawMessage(`{"min_assurance_level":"` + rule.MinAssurance + `"}`)})
 	}
-	return out, nil
+	return out
 }
 
-// lowest returns the least member of a set of numbers.
-func lowest(v ast.Value) (int, bool, error) {
+// indices returns a set of numbers in rising order.
+func indices(v ast.Value) ([]int, error) {
 	set, ok := v.(ast.Set)
 	if !ok {
-		return 0, false, fmt.Errorf("match is no set")
+		return nil, fmt.Errorf("%v is not a set", v)
 	}
-	least := -1
+	out := make([]int, 0, set.Len())
 	for _, t := range set.Slice() {
 		n, ok := t.Value.(ast.Number)
 		if !ok {
-			return 0, false, fmt.Errorf("match holds %v", t)
+			return nil, fmt.Errorf("the set contains %v", t)
 		}
-		if i, ok := n.Int(); ok && (least < 0 || i < least) {
-			least = i
+		i, ok := n.Int()
+		if !ok {
+			return nil, fmt.Errorf("the set contains %v", t)
 		}
+		out = append(out, i)
 	}
-	return least, least >= 0, nil
+	slices.Sort(out)
+	return out, nil
 }
 
 // assuranceLevels in rising order; the first is none.
@@ -233,9 +262,14 @@ func combine(guardrail, layer *outcome, doc ast.Object, explained string) Decisi
 	if decider.policy != nil {
 		d.PolicyID = decider.policy.ID
 	}
-	for _, o := range []*outcome{guardrail, layer} {
-		if o != nil && o.ruleID != "" {
-			d.Matches = append(d.Matches, Match{o.policy.ID, o.ruleID, o.effect.String()})
+	for _, side := range []*outcome{guardrail, layer} {
+		if side == nil {
+			continue
+		}
+		for _, o := range append(slices.Clone(side.possibly), side) {
+			if m := o.match(); m.RuleID != "" && !slices.Contains(d.Matches, m) {
+				d.Matches = append(d.Matches, m)
+			}
 		}
 	}
 	if decider.effect != compiler.Allow {
@@ -251,8 +285,16 @@ func combine(guardrail, layer *outcome, doc ast.Object, explained string) Decisi
 		d.Proof = joinProof(guardrail.proof, d.Proof)
 	}
 	d.Result = ResultOf(d.Obligations)
-	d.Reason = joinReason(d, "")
+	d.Reason = joinReason(d, explainPossibly(doc, guardrail, layer))
 	return d
+}
+
+// match names the outcome's rule for the log; the zero Match if it has none.
+func (o *outcome) match() Match {
+	if o.policy == nil || o.ruleID == "" {
+		return Match{}
+	}
+	return Match{o.policy.ID, o.ruleID, o.effect.String()}
 }
 
 func joinReason(d Decision, explained string) string {

@@ -27,13 +27,49 @@ func (l *Layers) explain(o *outcome, doc ast.Object) string {
 	case o.ruleID == "":
 		refs = l.wanted(doc)
 	}
-	var problems []string
+	return strings.Join(problems(doc, refs), ", ")
+}
+
+// problems says what is wrong with fields, at most maxExplained times.
+func problems(doc ast.Object, refs []compiler.FieldRef) []string {
+	var out []string
 	for _, ref := range refs {
-		if p := problem(doc, ref); p != "" && !slices.Contains(problems, p) && len(problems) < maxExplained {
-			problems = append(problems, p)
+		if p := problem(doc, ref); p != "" && !slices.Contains(out, p) && len(out) < maxExplained {
+			out = append(out, p)
 		}
 	}
-	return strings.Join(problems, ", ")
+	return out
+}
+
+// explainPossibly names the rules that possibly match and made an outcome stricter, and the fields that they could
+// not be decided by.
+func explainPossibly(doc ast.Object, sides ...*outcome) string {
+	var out []string
+	for _, side := range sides {
+		if side == nil {
+			continue
+		}
+		for _, o := range side.possibly {
+			if len(out) < maxExplained {
+				out = append(out, fmt.Sprintf("rule %s of policy %s possibly matches: %s", o.ruleID, o.policy.ID, o.doubt(doc)))
+			}
+		}
+	}
+	return strings.Join(out, "; ")
+}
+
+// doubt says why it is not known whether the outcome's rule matches.
+func (o *outcome) doubt(doc ast.Object) string {
+	if ps := problems(doc, o.rule.Fields); len(ps) > 0 {
+		return strings.Join(ps, ", ")
+	}
+	var paths []string
+	for _, ref := range o.rule.Fields {
+		if p := ref.Path.String(); !slices.Contains(paths, p) {
+			paths = append(paths, p)
+		}
+	}
+	return "it needs one of " + strings.Join(paths, ", ")
 }
 
 // wanted are the fields of the rules that could have allowed this action.

@@ -62,9 +62,12 @@ func document(subject [][2]*ast.Term, in Input) (ast.Object, error) {
 	for i, p := range patterns {
 		list[i] = ast.StringTerm(p)
 	}
-	for _, m := range action {
+	for i, m := range action {
 		if slices.ContainsFunc(serverMembers, m[0].Equal) {
 			return nil, fmt.Errorf("the action has a field %v, which is for the server to say", m[0])
+		}
+		if m[0].Equal(actionTypeName) {
+			action[i][1] = ast.StringTerm(compiler.FoldAction(in.ActionType))
 		}
 	}
 	return ast.NewObject(append(append(action, subject...),
@@ -73,6 +76,8 @@ func document(subject [][2]*ast.Term, in Input) (ast.Object, error) {
 		member("action_patterns", ast.ArrayTerm(list...)),
 		pair("assurance_level", in.AssuranceLevel))...), nil
 }
+
+var actionTypeName = ast.InternedTerm("action_type")
 
 // serverMembers are what an action request never says of itself.
 var serverMembers = []*ast.Term{

@@ -38,6 +38,7 @@ type Policy struct {
 
 	sum   [sha256.Size]byte
 	query ast.Body // for match of a YAML policy, decision of a raw one
+	tightening
 	ready readiness
 	// readsBudgets: the module looks at input.budgets.
 	readsBudgets bool
@@ -68,7 +69,7 @@ func compileFile(f File) (*Policy, compiler.Diagnostics) {
 	if err != nil {
 		return nil, append(ds, diagnostics(f.Path, err)...)
 	}
-	p := &Policy{Header: parsed.Header, File: f.Path, YAML: parsed, Text: f.Text, Budgets: parsed.Budgets}
+	p := &Policy{Header: parsed.Header, File: f.Path, YAML: parsed, Text: f.Text, Budgets: parsed.Budgets, tightening: tighteningOf(parsed)}
 	if !p.Guardrail {
 		p.Default = parsed.Default
 	}

@@ -8,7 +8,7 @@ import (
 	"github.com/openleash/openleash-go/compiler"
 )
 
-// TraceRule says which parts of one rule held.
+// TraceRule says which parts of one rule matched.
 type TraceRule struct {
 	PolicyID         string
 	RuleID           string
@@ -16,7 +16,10 @@ type TraceRule struct {
 	WhenMatch        bool
 	ConstraintsMatch bool
 	FinalMatch       bool
-	Line             int
+	// PossibleMatch: a field that the rule looks at is missing or of the wrong type, so it is not known whether
+	// the rule matches. It counts if it is stricter than what follows.
+	PossibleMatch bool
+	Line          int
 }
 
 // Trace is Decide, and beside it each rule of the YAML policies part by part, also of those that an
@@ -51,14 +54,15 @@ func (p *Policy) trace(ctx context.Context, l *Layers, input *ast.Term) ([]Trace
 		return nil, err
 	}
 	sets := map[string]map[int]bool{}
-	for _, name := range []string{"pattern", "when", "constraints", "match"} {
+	for _, name := range []string{"pattern", "when", "constraints", "match", "certain", "possible"} {
 		if sets[name], err = traced.members(ctx, l, name, input); err != nil {
 			return nil, err
 		}
 	}
 	out := make([]TraceRule, len(p.YAML.Rules))
 	for i, r := range p.YAML.Rules {
-		out[i] = TraceRule{p.ID, r.ID, sets["pattern"][i], sets["when"][i], sets["constraints"][i], sets["match"][i], r.Pos.Line}
+		out[i] = TraceRule{p.ID, r.ID, sets["pattern"][i], sets["when"][i], sets["constraints"][i], sets["match"][i],
+			!sets["certain"][i] && (sets["match"][i] || sets["possible"][i]), r.Pos.Line}
 	}
 	return out, nil
 }

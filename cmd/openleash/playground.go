@@ -138,12 +138,20 @@ func (a *app) runScenario(cmd *cobra.Command, s policies.Scenario) error {
 	a.say("%s  %s\n", a.paint.bold(a.paint.verdict(string(answer.Result))), printable(answer.Reason))
 	var rows [][]string
 	for _, t := range answer.Trace {
-		rows = append(rows, []string{t.RuleID, tick(t.PatternMatch), tick(t.WhenMatch), tick(t.ConstraintsMatch), tick(t.FinalMatch)})
+		rows = append(rows, []string{t.RuleID, tick(t.PatternMatch), tick(t.WhenMatch), tick(t.ConstraintsMatch), ruleMatches(t)})
 	}
 	if len(rows) > 0 {
 		a.table([]string{"RULE", "ACTION", "WHEN", "CONSTRAINTS", "MATCHES"}, rows)
 	}
 	return nil
+}
+
+// ruleMatches says whether a rule matches; possibly, if fields are missing or of the wrong type.
+func ruleMatches(t leash.TraceRule) string {
+	if t.PossibleMatch {
+		return "possibly"
+	}
+	return tick(t.FinalMatch)
 }
 
 func tick(b bool) string {

@@ -142,7 +142,7 @@ func TestArrivesLive(t *testing.T) {
 	p.logIn()
 	p.sees("Nothing waits for you")
 	shopper.wants("purchase.order", `{"amount_minor":20000,"currency":"USD","merchant_domain":"shop.example"}`, "")
-	p.sees("200 USD")
+	p.sees("200.00 USD")
 	p.waitUntil("the title does not count", "document.title.startsWith('(1) ')")
 	p.sees("shopper asks for purchase.order")
 	w.write("broken.yaml", "id: broken\nrules:\n  - action: purchase\n    effekt: allow\n")
@@ -410,7 +410,7 @@ func TestWithoutJavaScript(t *testing.T) {
 	p.fill("#passphrase", passphrase)
 	p.run(chromedp.Click(css("form button.primary")))
 	p.sees("Hello, Ada")
-	p.sees("249 USD")
+	p.sees("249.00 USD")
 	for path, text := range map[string]string{"/gui/log?q=casino": "casino.example", "/gui/agents?q=trip": "trip-planner",
 		"/gui/policies/pol_everyday": "amount_max: 10000", "/gui/edit?policy=pol_everyday": "Edit Everyday purchases"} {
 		p.visit(path)

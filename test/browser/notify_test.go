@@ -76,7 +76,7 @@ func TestNotification(t *testing.T) {
 	}
 	eval[bool](p, "window.last.onclick(new Event('click')) ?? true")
 	p.waitUntil("the notification leads nowhere", "location.pathname === '/gui/approvals/"+id+"' && document.readyState === 'complete'")
-	p.sees("200 USD")
+	p.sees("200.00 USD")
 
 	// What the owner looks at says it itself; what is switched off stays silent.
 	p.visit("/gui/")

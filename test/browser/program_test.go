@@ -61,7 +61,7 @@ func TestProgram(t *testing.T) {
 		}
 		asked <- string(out)
 	}()
-	p.sees("250 USD")
+	p.sees("250.00 USD")
 	p.picture("program-asks")
 	p.press("form[action$=approve] button")
 	p.sees("Approved. The agent may do exactly this, once.")

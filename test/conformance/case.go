@@ -55,6 +55,7 @@ func OutcomeOf(d rego.Decision) Outcome {
 		o.Obligations = append(o.Obligations, ob.Type)
 	}
 	slices.Sort(o.Obligations)
+	o.Obligations = slices.Compact(o.Obligations)
 	return o
 }
 

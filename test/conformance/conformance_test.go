@@ -2,6 +2,7 @@ package conformance_test
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"strings"
 	"testing"
@@ -10,6 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/open-policy-agent/opa/v1/bundle"
 	opa "github.com/open-policy-agent/opa/v1/rego"
+	"pgregory.net/rapid"
 
 	"github.com/openleash/openleash-go/compiler"
 	"github.com/openleash/openleash-go/proof"
@@ -135,7 +137,7 @@ func TestBundle(t *testing.T) {
 }
 
 // bundled is the decision of an engine's bundle.
-func bundled(t testing.TB, e *rego.Engine, subject rego.Subject, in rego.Input) Outcome {
+func bundled(t rapid.TB, e *rego.Engine, subject rego.Subject, in rego.Input) Outcome {
 	t.Helper()
 	var archive bytes.Buffer
 	if err := rego.WriteBundle(&archive, e, nil); err != nil {
@@ -150,7 +152,7 @@ func bundled(t testing.TB, e *rego.Engine, subject rego.Subject, in rego.Input) 
 		t.Fatal(err)
 	}
 	rs, err := opa.New(opa.ParsedBundle("openleash", &b), opa.Query("data.openleash.decision"), opa.ParsedInput(doc),
-		opa.StrictBuiltinErrors(true)).Eval(t.Context())
+		opa.StrictBuiltinErrors(true)).Eval(context.Background())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -160,7 +162,7 @@ func bundled(t testing.TB, e *rego.Engine, subject rego.Subject, in rego.Input) 
 	return decode(t, rs[0].Expressions[0].Value)
 }
 
-func decode(t testing.TB, v any) Outcome {
+func decode(t rapid.TB, v any) Outcome {
 	t.Helper()
 	raw, err := json.Marshal(v)
 	if err != nil {

@@ -64,28 +64,48 @@ func Reference(policies []*compiler.Policy, s Situation) Outcome {
 }
 
 func (s Situation) decide(policies []*compiler.Policy) Outcome {
-	guardrail := s.first(policies, true)
-	layer := s.first(policies, false)
-	if guardrail != nil && guardrail.Result == rego.Deny {
-		return *guardrail
+	guardrail, possibly := s.first(policies, true)
+	if guardrail == nil && len(possibly) > 0 {
+		guardrail, possibly = possibly[0], possibly[1:]
 	}
+	if guardrail != nil {
+		for _, p := range possibly {
+			guardrail = strictest(guardrail, p)
+		}
+		if guardrail.Result == rego.Deny {
+			return *guardrail
+		}
+	}
+	layer, possibly := s.first(policies, false)
 	if layer == nil {
 		layer = s.byDefault(policies)
+	}
+	for _, p := range possibly {
+		layer = strictest(layer, p)
 	}
 	if guardrail == nil || layer.Result == rego.Deny {
 		return *layer
 	}
-	out := *layer
-	if layer.Result == rego.Allow && guardrail.Result != rego.Allow {
-		out = *guardrail
+	return *strictest(layer, guardrail)
+}
+
+// strictest is an outcome with what another adds: a denial stays one, and what either owes is owed. It is the
+// other's if that keeps the action from passing and the outcome does not.
+func strictest(o, other *Outcome) *Outcome {
+	if o.Result == rego.Deny {
+		return o
 	}
-	out.Obligations = slices.Concat(guardrail.Obligations, layer.Obligations)
+	out := *o
+	if o.Result == rego.Allow && other.Result != rego.Allow {
+		out = *other
+	}
+	out.Obligations = slices.Concat(o.Obligations, other.Obligations)
 	slices.Sort(out.Obligations)
 	out.Obligations = slices.Compact(out.Obligations)
 	out.Result = result(out.Obligations)
-	out.Proof = guardrail.Proof || layer.Proof
-	out.ProofTTL = shorter(guardrail.ProofTTL, layer.ProofTTL)
-	return out
+	out.Proof = o.Proof || other.Proof
+	out.ProofTTL = shorter(o.ProofTTL, other.ProofTTL)
+	return &out
 }
 
 // shorter is the less of two lives, of which 0 is the server's default.
@@ -122,25 +142,33 @@ func (s Situation) applying(policies []*compiler.Policy, guardrail bool) []*comp
 	return out
 }
 
-// first is what the first rule that matches says, of the first policy that has one.
-func (s Situation) first(policies []*compiler.Policy, guardrail bool) *Outcome {
+// first is what the first rule says that certainly matches, or possibly if it denies, of the first policy that has
+// one; and what the rules before it say that possibly match and owe something.
+func (s Situation) first(policies []*compiler.Policy, guardrail bool) (*Outcome, []*Outcome) {
+	var possibly []*Outcome
 	for _, p := range s.applying(policies, guardrail) {
 		for _, r := range p.Rules {
-			if s.matches(r) {
-				return s.outcome(p, r)
+			t := s.matches(r)
+			out := s.outcome(p, r)
+			switch {
+			case t == yes || t == unknown && r.Effect == compiler.Deny:
+				return out, possibly
+			case t == unknown && len(out.Obligations) > 0:
+				possibly = append(possibly, out)
 			}
 		}
 	}
-	return nil
+	return nil, possibly
 }
 
-func (s Situation) matches(r compiler.Rule) bool {
+func (s Situation) matches(r compiler.Rule) truth {
 	action, _ := s.Action["action_type"].(string)
+	action = lower(action)
 	if !slices.ContainsFunc(r.Actions, func(pattern string) bool {
 		under, isPrefix := strings.CutSuffix(pattern, ".*")
 		return pattern == "*" || pattern == action || isPrefix && (action == under || strings.HasPrefix(action, under+"."))
 	}) {
-		return false
+		return no
 	}
 	t := yes
 	for _, x := range []compiler.Expr{r.When, r.Constraints} {
@@ -148,7 +176,7 @@ func (s Situation) matches(r compiler.Rule) bool {
 			t = min(t, s.eval(x))
 		}
 	}
-	return t == yes || t == unknown && r.Effect == compiler.Deny
+	return t
 }
 
 var assurance = []string{"", "LOW", "SUBSTANTIAL", "HIGH"}
@@ -251,6 +279,9 @@ func (s Situation) lookup(p compiler.Path) any {
 
 func (s Situation) match(m compiler.Match) truth {
 	v := s.lookup(m.Path)
+	if text, ok := v.(string); ok && m.Path.String() == "$.action_type" {
+		v = lower(text)
+	}
 	if m.Op == compiler.Exists {
 		return known((v != missing{}) != m.Negated)
 	}
