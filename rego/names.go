@@ -24,7 +24,7 @@ const (
 // in, begins with a dot.
 func NameOf(p string) Name {
 	for part := range strings.SplitSeq(p, "/") {
-		if strings.HasPrefix(part, ".") && part != "." && part != ".." {
+		if strings.HasPrefix(part, ".") {
 			return QuietName
 		}
 	}
@@ -44,3 +44,9 @@ func NameOf(p string) Name {
 
 // ShouldIgnore reports whether a name is not that of a policy.
 func ShouldIgnore(p string) bool { return NameOf(p) != PolicyName }
+
+// CanBePolicy reports whether a file that somebody names can be a policy: it ends as one does and is not a test.
+// Where it is, and whether it is hidden, does not matter.
+func CanBePolicy(p string) bool {
+	return NameOf(strings.TrimLeft(path.Base(p), ".")) == PolicyName
+}

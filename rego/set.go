@@ -64,15 +64,13 @@ func Same(a, b *Policy) bool {
 }
 
 // Compile makes an engine of one owner's files. owners lists every owner: if there is only one, a file
-// need not name it. Files of other owners are left out. The engine is nil if there is an error.
+// need not name it. Files of other owners are left out, and no file is left out for its name: who lists a folder
+// decides what is in it that is a policy. The engine is nil if there is an error.
 func Compile(_ context.Context, owner string, owners []string, files []File, o Options) (*Engine, compiler.Diagnostics) {
 	s := NewSet(o)
 	var policies []*Policy
 	var ds compiler.Diagnostics
 	for _, f := range files {
-		if ShouldIgnore(f.Path) {
-			continue
-		}
 		p, found := s.Try(f)
 		switch {
 		case p == nil:

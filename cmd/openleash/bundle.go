@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"net/http"
 	"os"
@@ -24,6 +25,9 @@ func bundleCommand(a *app) *cobra.Command {
 			})
 			if err != nil {
 				return err
+			}
+			if len(engine.Policies()) == 0 {
+				return errors.New("there are no policies to bundle")
 			}
 			var how *rego.Signing
 			if key != "" {

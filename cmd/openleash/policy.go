@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
-	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -147,16 +146,18 @@ It exits with 1 if there are any. A running server also finds changes without it
 
 func policyValidate(a *app) *cobra.Command {
 	var strict bool
-	c := &cobra.Command{Use: "validate FILE…", Short: "Check policy files: every error, with its place and its line", Args: cobra.MinimumNArgs(1),
+	c := &cobra.Command{Use: "validate [FILE|FOLDER…]", Short: "Check policy files: every error, with its place and its line",
+		Long: "Checks the files and all policies in the folders; without arguments, those in the policies folder of --data.",
 		RunE: func(cmd *cobra.Command, args []string) error {
-			var files []rego.File
+			if len(args) == 0 {
+				args = []string{filepath.Join(a.settings.data, "policies")}
+			}
+			files, err := readPolicies(args)
+			if err != nil {
+				return err
+			}
 			var all compiler.Diagnostics
-			for _, name := range args {
-				f, err := readPolicy(name)
-				if err != nil {
-					return err
-				}
-				files = append(files, f)
+			for _, f := range files {
 				all = append(all, check(cmd.Context(), f)...)
 			}
 			valid := all.Err() == nil && !(strict && len(all) > 0)
@@ -175,21 +176,17 @@ func policyValidate(a *app) *cobra.Command {
 			}
 			return nil
 		}}
-	c.Flags().BoolVar(&strict, "strict", false, "take warnings for errors")
+	c.Flags().BoolVar(&strict, "strict", false, "treat warnings as errors")
 	return c
 }
 
 func policyCompile(a *app) *cobra.Command {
 	var dir string
-	c := &cobra.Command{Use: "compile FILE…", Short: "Print the Rego that policies compile to, or write it for `opa test`", Args: cobra.MinimumNArgs(1),
+	c := &cobra.Command{Use: "compile FILE|FOLDER…", Short: "Print the Rego that policies compile to, or write it for `opa test`", Args: cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			var files []rego.File
-			for _, name := range args {
-				f, err := readPolicy(name)
-				if err != nil {
-					return err
-				}
-				files = append(files, f)
+			files, err := readPolicies(args)
+			if err != nil {
+				return err
 			}
 			engine, ds := compileLocally(cmd.Context(), files)
 			if ds.Err() != nil {
@@ -221,18 +218,6 @@ func policySchema(a *app) *cobra.Command {
 			a.say("%s", strings.TrimRight(string(compiler.Schema()), "\n"))
 			return nil
 		}}
-}
-
-// readPolicy reads one policy file.
-func readPolicy(name string) (rego.File, error) {
-	text, err := os.ReadFile(name)
-	if err != nil {
-		return rego.File{}, fmt.Errorf("reading a policy: %w", err)
-	}
-	if rego.ShouldIgnore(filepath.Base(name)) {
-		return rego.File{}, misuse("%s is no policy: those end in .yaml, .yml, .json or .rego, and not in _test", name)
-	}
-	return rego.File{Path: name, Text: text}, nil
 }
 
 // localOwner owns the policies that are compiled without a data folder, unless they name their owner.

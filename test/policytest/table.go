@@ -73,8 +73,8 @@ func (s *session) policiesOf(t *compiler.Table) ([]rego.File, error) {
 		complain := func(code, format string) {
 			s.problem(compiler.Diagnostic{Code: code, Pos: w.Pos, Message: fmt.Sprintf(format, w.Text)})
 		}
-		if rego.ShouldIgnore(filepath.Base(name)) {
-			complain("not_a_policy", "%q is no policy: those end in .yaml, .yml or .rego, and not in _test")
+		if !rego.CanBePolicy(filepath.ToSlash(name)) {
+			complain("not_a_policy", "%q is not a policy: its name must end in .yaml, .yml, .json or .rego, and not in _test")
 			continue
 		}
 		text, err := os.ReadFile(name)
