@@ -34,8 +34,7 @@ func (s *Store) WatchPolicies(ctx context.Context, interval time.Duration, chang
 		return err
 	}
 	w.follow()
-	changed()
-	w.follow()
+	w.look(changed)
 	every := time.NewTicker(interval)
 	defer every.Stop()
 	quiet := time.NewTimer(time.Hour)
@@ -63,8 +62,7 @@ func (s *Store) WatchPolicies(ctx context.Context, interval time.Duration, chang
 		case <-every.C:
 		}
 		first = time.Time{}
-		changed()
-		w.follow()
+		w.look(changed)
 	}
 }
 
@@ -95,11 +93,22 @@ func (w *policyWatcher) close() {
 	}
 }
 
-// follow watches the folders of the last scan, and no others. A folder that was replaced has the name of
-// one that is watched already, and is watched anew.
-func (w *policyWatcher) follow() {
+// look calls changed, and again while that finds folders that were not watched: they may have changed between
+// the scan and the beginning of the watch.
+func (w *policyWatcher) look(changed func()) {
+	for tries := 0; tries < maxPolicyDepth; tries++ {
+		changed()
+		if !w.follow() {
+			return
+		}
+	}
+}
+
+// follow watches the folders of the last scan, and no others, and reports whether it began to watch one. A folder
+// that was replaced has the name of one that is watched already, and is watched anew.
+func (w *policyWatcher) follow() (began bool) {
 	if w.watcher == nil {
-		return
+		return false
 	}
 	w.store.watching.Lock()
 	wanted := w.store.policyFolders
@@ -126,7 +135,7 @@ func (w *policyWatcher) follow() {
 			delete(w.folders, name)
 		}
 		if len(w.folders) >= maxWatched {
-			return
+			return began
 		}
 		if err := w.watcher.Add(name); err != nil {
 			if !errors.Is(err, fs.ErrNotExist) {
@@ -134,8 +143,9 @@ func (w *policyWatcher) follow() {
 			}
 			continue
 		}
-		w.folders[name] = info
+		w.folders[name], began = info, true
 	}
+	return began
 }
 
 // warn says once that changes are found by the interval alone, and which limit to raise.

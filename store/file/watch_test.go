@@ -45,6 +45,22 @@ func TestWatchPolicies(t *testing.T) {
 	} {
 		watched(t, s, w, c.name, c.change, "a.yaml", c.want)
 	}
+	linked := filepath.Join(outside, "linked")
+	version := func(name, text string) error {
+		return errors.Join(os.MkdirAll(filepath.Join(linked, name, "team"), 0o700), write(filepath.Join(linked, name, "p.yaml"), text),
+			write(filepath.Join(linked, name, "team", "q.yaml"), text))
+	}
+	swap := func(to string) error {
+		return errors.Join(os.Symlink(to, filepath.Join(linked, "..data_tmp")), os.Rename(filepath.Join(linked, "..data_tmp"), filepath.Join(linked, "..data")))
+	}
+	watched(t, s, w, "a ConfigMap", func() error {
+		return errors.Join(version("..v1", "1"), swap("..v1"), os.Symlink("..data/p.yaml", p("p.yaml")), os.Symlink("..data/team", p("mapped")))
+	}, "mapped/q.yaml", "1")
+	watched(t, s, w, "a ConfigMap that is swapped", func() error {
+		return errors.Join(version("..v2", "2"), swap("..v2"), os.RemoveAll(filepath.Join(linked, "..v1")))
+	}, "p.yaml", "2")
+	watched(t, s, w, "a subfolder that is swapped", func() error { return errors.Join(version("..v3", "3"), swap("..v3")) }, "mapped/q.yaml", "3")
+	watched(t, s, w, "written behind the links", func() error { return write(filepath.Join(linked, "..v3", "team", "q.yaml"), "4") }, "mapped/q.yaml", "4")
 	sub := filepath.Join(policies, "team", "deep")
 	watched(t, s, w, "in new subfolders", func() error { return errors.Join(os.MkdirAll(sub, 0o700), write(filepath.Join(sub, "b.yaml"), "1")) }, "team/deep/b.yaml", "1")
 	watched(t, s, w, "in a known subfolder", func() error { return write(filepath.Join(sub, "b.yaml"), "2") }, "team/deep/b.yaml", "2")
@@ -97,4 +113,39 @@ func watch(t *testing.T, s *Store) <-chan struct{} {
 	})
 	<-calls // the first call says that it watches
 	return calls
+}
+
+// TestPromise29_TheIntervalFindsWhatEventsDoNot: without any events, a change is found at the next interval.
+func TestPromise29_TheIntervalFindsWhatEventsDoNot(t *testing.T) {
+	s := openStore(t, t.TempDir(), Options{})
+	ctx, cancel := context.WithCancel(context.Background())
+	looks, ended := make(chan string), make(chan error, 1)
+	go func() {
+		// The watcher is not told of any folder, as if the system allowed no watches.
+		ended <- s.WatchPolicies(ctx, time.Millisecond, func() {
+			scan, _ := s.ScanPolicies(ctx) // an error is the context's
+			s.watching.Lock()
+			s.policyFolders = map[string]bool{}
+			s.watching.Unlock()
+			select {
+			case looks <- scan.Names[len(scan.Names)-1].Path:
+			case <-ctx.Done():
+			}
+		})
+	}()
+	for saved := false; ; {
+		if last := <-looks; last == "a.yaml" {
+			break
+		}
+		if !saved {
+			saved = true
+			if err := os.WriteFile(filepath.Join(s.dir, policyFolder, "a.yaml"), []byte("1"), 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	cancel()
+	if err := <-ended; err != nil {
+		t.Error(err)
+	}
 }
