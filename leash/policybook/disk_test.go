@@ -251,6 +251,11 @@ func TestPromise37_NothingButPolicies(t *testing.T) {
 			if len(w.broken()) == 0 {
 				t.Error("it is not reported")
 			}
+			for _, name := range append(slices.Collect(maps.Keys(w.broken())), w.Status().Ignored...) {
+				if strings.HasSuffix(name, "key.yaml") {
+					t.Errorf("the report names %s", name)
+				}
+			}
 			for _, file := range []string{"x.yaml", "x/key.yaml", "x/keys/key.yaml", "x/x.yaml", "key.yaml", "data/keys/key.yaml"} {
 				if text, err := w.Text(file); text != "" {
 					t.Errorf("%s shows %q, %v", file, text, err)
