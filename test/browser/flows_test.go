@@ -146,7 +146,7 @@ func TestArrivesLive(t *testing.T) {
 	p.waitUntil("the title does not count", "document.title.startsWith('(1) ')")
 	p.sees("shopper asks for purchase.order")
 	w.write("broken.yaml", "id: broken\nrules:\n  - action: purchase\n    effekt: allow\n")
-	p.sees("does not compile")
+	p.sees("cannot be used")
 	p.sees("broken.yaml:4")
 	p.look("home-broken")
 	p.press("a[href*='file=broken.yaml']")
@@ -155,8 +155,8 @@ func TestArrivesLive(t *testing.T) {
 	p.edit("id: broken\nrules:\n  - action: purchase\n    effect: allow\n")
 	p.sees("Compiles")
 	p.press("button[value=save]")
-	p.sees("Saved. The policy is in force.")
-	p.lacks("does not compile")
+	p.sees("Saved. The policy is active.")
+	p.lacks("cannot be used")
 }
 
 // edit replaces the text in the editor, as typing does.
@@ -233,14 +233,14 @@ func TestEditor(t *testing.T) {
 	p.sees("saving again replaces it with your text")
 	p.look("edit-conflict")
 	p.press("button[value=save]")
-	p.sees("Saved. The policy is in force.")
+	p.sees("Saved. The policy is active.")
 	p.visit("/gui/policies/pol_everyday/history")
 	p.sees("Very large purchases come to me.")
 	p.look("history-three")
 	p.press(".card:last-of-type button[value=open]")
 	p.sees("This text is not saved yet.")
 	p.press("button[value=save]")
-	p.sees("Saved. The policy is in force.")
+	p.sees("Saved. The policy is active.")
 	now, err := w.Policy(t.Context(), w.owner, "pol_everyday")
 	w.must(err)
 	if now.Text != spending {
@@ -266,7 +266,7 @@ func TestForm(t *testing.T) {
 	p.fill("[name='rule.0.value']", "3")
 	p.run(chromedp.SetValue(css("[name='rule.0.operator']"), "lte"))
 	p.press("button[value=save]")
-	p.sees("Saved. The policy is in force.")
+	p.sees("Saved. The policy is active.")
 	now, err := w.Policy(t.Context(), w.owner, "pol_everyday")
 	w.must(err)
 	for _, part := range []string{"# Small things pass, larger ones come to me.\nrules:", "amount_max: 2500", "field: context.quantity", "operator: lte", "value: 3\n"} {
@@ -342,7 +342,7 @@ func TestSessionEndsInTheMiddleOfAnEdit(t *testing.T) {
 	p.sees("What you were about to do is still here.")
 	p.look("again")
 	p.press("main form button.primary")
-	p.sees("Saved. The policy is in force.")
+	p.sees("Saved. The policy is active.")
 	now, err := w.Policy(t.Context(), w.owner, "pol_everyday")
 	w.must(err)
 	if !strings.Contains(now.Text, "7777") {

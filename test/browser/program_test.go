@@ -43,7 +43,7 @@ func TestProgram(t *testing.T) {
 	p.edit(string(text))
 	p.sees("Compiles")
 	p.press("button[value=save]")
-	p.sees("Saved. The policy is in force.")
+	p.sees("Saved. The policy is active.")
 
 	p.visit("/gui/agents/invite")
 	p.press("main form button.primary")
