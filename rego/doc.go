@@ -3,9 +3,9 @@
 //
 // An Engine holds the policies of one owner. Each policy is compiled by itself, with no others beside
 // it, so it can read its input and nothing else; and one that did not change is taken over by the next
-// engine as it is. A Set holds the engine of every owner behind an atomic pointer. Loading files makes
-// new engines where something changed; a set of files that does not compile never replaces one that
-// does.
+// engine as it is. A Set holds the engine of every owner behind an atomic pointer: Try
+// compiles one file, Next makes an engine with and without some policies, and Swap makes it the active
+// one. Which version of which file is active is decided by leash/policybook.
 //
 // # Decisions
 //

@@ -373,3 +373,19 @@ type forgetful struct{ *file.Store }
 func (forgetful) Audit(context.Context, store.AuditQuery) (store.AuditPage, error) {
 	return store.AuditPage{}, nil
 }
+
+// TestPromise29_SameSizeAndTime: an edit that leaves the file's size and time as they were is noticed.
+func TestPromise29_SameSizeAndTime(t *testing.T) {
+	w := newWorld(t, ann)
+	w.save("a.yaml", allow("a", "a.*"))
+	info, err := os.Stat(w.path("a.yaml"))
+	must(t, err)
+	w.sync()
+	for _, action := range []string{"b", "c", "d"} {
+		w.save("a.yaml", allow("a", action+".*"))
+		must(t, os.Chtimes(w.path("a.yaml"), info.ModTime(), info.ModTime()))
+		if w.sync(); w.decide(ann, action+".x") != rego.Allow {
+			t.Errorf("the edit for %s is not active", action)
+		}
+	}
+}

@@ -2,7 +2,8 @@
 // version control.
 //
 //	owners/ agents/ invites/ approvals/ drafts/ keys/   one JSON file for each record
-//	policies/                    as owners write them; read anew each time
+//	policies/                    as owners write them; read from the disk each time
+//	active/                      what the log last said about each policy file, with its last good text
 //	state.yaml                   sessions, challenges, deliveries and the installation's state
 //	audit.log.jsonl              the log; full segments are audit.log.000001.jsonl and so on
 //	checkpoints/                 signed checkpoints of the log, to be kept elsewhere too
