@@ -22,7 +22,27 @@ var (
 	measures  = []string{"amount", "count"}
 	holders   = []string{"agent", "owner", "group"}
 	excesses  = []string{"deny", "require_approval"}
+	settlers  = []string{SettlerOwner, SettlerGateway, SettlerCounterparty, SettlerAgent}
 )
+
+// Who may lower a charge: see Budget.SettleBy.
+const (
+	SettlerOwner        = "owner"
+	SettlerGateway      = "gateway"      // a credential that the owner bound to the agent
+	SettlerCounterparty = "counterparty" // by redeeming the proof
+	SettlerAgent        = "agent"
+)
+
+// defaultSettlers are those of a budget that names none. An agent is not trusted to lower what counts against it.
+var defaultSettlers = []string{SettlerOwner, SettlerGateway, SettlerCounterparty}
+
+// MayLower reports whether somebody may lower what was charged to the budget.
+func (b Budget) MayLower(settler string) bool {
+	if b.SettleBy == nil {
+		return slices.Contains(defaultSettlers, settler)
+	}
+	return slices.Contains(b.SettleBy, settler)
+}
 
 var weekdays = []string{"sunday", "monday", "tuesday", "wednesday", "thursday", "friday", "saturday"}
 
@@ -64,6 +84,15 @@ func (r *reader) budget(n *yaml.Node) Budget {
 		field{"actions", func(n *yaml.Node) { b.Actions = r.actions(n, "actions") }},
 		field{"on_exceed", func(n *yaml.Node) {
 			b.OnExceed, _ = r.word(n, "on_exceed", "unknown_on_exceed", false, excesses...)
+		}},
+		field{"settle_by", func(n *yaml.Node) {
+			r.list(n, "settle_by", true, func(n *yaml.Node) {
+				word, ok := r.word(n, "settle_by", "unknown_settler", false, settlers...)
+				if ok && slices.Contains(b.SettleBy, word) {
+					r.errorf(n, "duplicate_name", "%q is named twice", word)
+				}
+				b.SettleBy = append(b.SettleBy, word)
+			})
 		}},
 		field{"alert_at", func(n *yaml.Node) {
 			r.list(n, "alert_at", true, func(n *yaml.Node) {

@@ -99,6 +99,9 @@ func asks(rule Rule) string {
 	if owes(rule, CounterpartyAttestation) {
 		out = append(out, "with an attestation of the other side")
 	}
+	if rule.Effect == Allow && rule.Proof.Redeem {
+		out = append(out, "with a proof that the other side must redeem online")
+	}
 	if rule.Effect == Allow && !rule.Proof.Required {
 		out = append(out, "without a proof")
 	}
@@ -428,5 +431,9 @@ func describeBudget(b Budget) string {
 	if !slices.Contains(b.Actions, "*") {
 		on = " on " + actionsInWords(b.Actions)
 	}
-	return fmt.Sprintf("At most %s %s%s, %s; %s.", b.Measured(b.Limit), window, on, per, over)
+	settles := ""
+	if b.MayLower(SettlerAgent) {
+		settles = "; the agent itself may lower what was counted"
+	}
+	return fmt.Sprintf("At most %s %s%s, %s; %s%s.", b.Measured(b.Limit), window, on, per, over, settles)
 }

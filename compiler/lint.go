@@ -33,6 +33,11 @@ func lint(p *Policy) Diagnostics {
 			warn(at, "deny_list_of_agents_words", "the agent chooses what stands in this field, so a list of what is denied is easily avoided; list what is allowed")
 		}
 	}
+	for _, b := range p.Budgets {
+		if b.MayLower(SettlerAgent) {
+			warn(b.Pos, "agent_settles", "the agent may lower what counts against the budget %s, so it can give itself the budget back; leave agent out of settle_by", b.ID)
+		}
+	}
 	return append(ds, uncountable(p)...)
 }
 

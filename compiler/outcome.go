@@ -104,7 +104,9 @@ owed := [o |
 	not o in array.slice(all, 0, n)
 ]
 
-proof := object.union({"required": true in {o.proof.required | some o in joined}}, lifetime)
+proof := object.union_n([{"required": true in {o.proof.required | some o in joined}}, lifetime, redemption])
+
+redemption := {"redeem": o.proof.redeem | some o in joined}
 
 lifetimes := {o.proof.ttl_seconds | some o in joined}
 
@@ -198,6 +200,9 @@ func outcome(rule Rule) map[string]any {
 	if rule.Proof.TTLSeconds > 0 {
 		proof["ttl_seconds"] = rule.Proof.TTLSeconds
 	}
+	if rule.Proof.Redeem {
+		proof["redeem"] = RedeemRequired
+	}
 	out := map[string]any{"rule_id": rule.ID, "effect": rule.Effect.String(), "obligations": obligations, "proof": proof}
 	if rule.Description != "" {
 		out["reason"] = rule.Description
@@ -222,6 +227,9 @@ func budgetTable(budgets []Budget) []any {
 		}
 		if len(b.AlertAt) > 0 {
 			m["alert_at"] = b.AlertAt
+		}
+		if b.SettleBy != nil {
+			m["settle_by"] = b.SettleBy
 		}
 		out[i] = m
 	}

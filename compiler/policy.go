@@ -79,6 +79,8 @@ type Obligation struct {
 type ProofSpec struct {
 	Required   bool `json:"required"`
 	TTLSeconds int  `json:"ttl_seconds,omitempty"` // 0: the server's default
+	// Redeem: the proof is valid only when it is redeemed online, once.
+	Redeem bool `json:"-"`
 }
 
 // Rule is one rule of a policy.
@@ -118,7 +120,9 @@ type Budget struct {
 	Actions   []string      `json:"actions"`
 	OnExceed  string        `json:"on_exceed"` // deny or require_approval
 	AlertAt   []int         `json:"alert_at,omitempty"`
-	Pos       Position      `json:"-"`
+	// SettleBy is who may lower a charge: owner, gateway, counterparty, agent; nil for the default. See MayLower.
+	SettleBy []string `json:"settle_by,omitempty"`
+	Pos      Position `json:"-"`
 }
 
 // Limits on what one file may hold. Together they bound how long it takes to read and to compile.

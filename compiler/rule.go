@@ -211,5 +211,14 @@ func (r *reader) proof(n *yaml.Node, p *ProofSpec) {
 		field{"ttl_seconds", func(n *yaml.Node) {
 			ttl, _ := r.integer(n, "proof.ttl_seconds", 1, MaxProofTTL)
 			p.TTLSeconds = int(ttl)
+		}},
+		field{"redeem", func(n *yaml.Node) {
+			_, p.Redeem = r.word(n, "proof.redeem", "unknown_redeem", false, RedeemRequired)
 		}})
+	if p.Redeem && !p.Required {
+		r.errorf(n, "proof_to_redeem", "a proof that must be redeemed is required; leave out required: false")
+	}
 }
+
+// RedeemRequired is the word of proof.redeem.
+const RedeemRequired = "required"

@@ -54,7 +54,8 @@ func ruleSchema() object {
 		"requirements": closed(object{"min_assurance_level": enum(levels...)}),
 		"obligations": object{"type": "array", "minItems": 1, "items": closed(object{
 			"type": enum(obligationTypes...), "params": object{"type": "object"}}, "type")},
-		"proof": closed(object{"required": object{"type": "boolean", "default": true}, "ttl_seconds": integer(1, MaxProofTTL)}),
+		"proof": closed(object{"required": object{"type": "boolean", "default": true}, "ttl_seconds": integer(1, MaxProofTTL),
+			"redeem": described("required: the proof is valid only when it is redeemed online, once.", enum(RedeemRequired))}),
 	}, "effect", "action")
 }
 
@@ -117,6 +118,7 @@ func budgetSchema() object {
 		"actions":     object{"$ref": "#/$defs/actions"},
 		"on_exceed":   enum(excesses...),
 		"alert_at":    described("Percent of the limit.", oneOrMore(integer(1, 100), MaxList)),
+		"settle_by":   described("Who may lower a charge; by default the owner, a gateway and the counterparty.", oneOrMore(enum(settlers...), len(settlers))),
 	}, "id", "limit", "window")
 }
 

@@ -46,11 +46,43 @@ func (s *Service) Authorize(ctx context.Context, a *Agent, body []byte) (*Answer
 	if err != nil {
 		return nil, err
 	}
-	recorded, err := s.record(ctx, a, d, charges)
+	recorded, err := s.record(ctx, a, d.Decision, charges)
 	if err != nil {
 		return nil, err
 	}
+	if err := s.recheck(ctx, &recorded, d); err != nil {
+		return nil, err
+	}
 	return s.answer(a, action, recorded)
+}
+
+// recheck denies a repeated ALLOW that was released, or that the policies which are active now do not allow.
+func (s *Service) recheck(ctx context.Context, r *store.Recorded, now decided) error {
+	if !r.Replayed || r.Decision.Result != store.Allow {
+		return nil
+	}
+	fate, err := s.store.Fate(ctx, r.Decision.ID)
+	if err != nil {
+		return unavailable(err)
+	}
+	approved := r.Decision.ApprovalID != "" && now.policies != rego.Deny
+	switch {
+	case fate.Released:
+		r.Decision.Reason = "this action was allowed and then released; ask with a new action_id"
+	case now.policies != rego.Allow && !approved:
+		r.Decision.Reason = "this action was allowed before, and is not any more: " + now.Reason
+	default:
+		return nil
+	}
+	r.Decision.Result, r.Decision.ProofID, r.Decision.ProofTTL, r.Decision.Obligations = store.Deny, "", 0, nil
+	r.Decision.ProofUse = ""
+	return nil
+}
+
+// decided is a decision before it is recorded.
+type decided struct {
+	store.Decision
+	policies rego.Result // what the policies say, before an approval and budgets
 }
 
 // readAction decodes an action request and holds it to the agent that signed it.
@@ -83,44 +115,47 @@ func ParseAction(body []byte) (*proof.ParsedAction, error) {
 }
 
 // decide evaluates the policies, applies a presented approval, and works out what is to be charged.
-func (s *Service) decide(ctx context.Context, a *Agent, action *proof.ParsedAction, approval *store.Approval, now time.Time) (store.Decision, []store.Charge, error) {
+func (s *Service) decide(ctx context.Context, a *Agent, action *proof.ParsedAction, approval *store.Approval, now time.Time) (decided, []store.Charge, error) {
 	in := rego.Input{Action: action.Input, ActionType: action.ActionType, Now: now}
 	if approval != nil {
 		in.AssuranceLevel = approval.AssuranceLevel
 	}
 	var err error
 	if in.Budgets, err = s.readings(ctx, a, now); err != nil {
-		return store.Decision{}, nil, err
+		return decided{}, nil, err
 	}
-	decided := a.layers.Decide(ctx, in)
-	if decided.Err != nil {
-		s.cfg.Log.ErrorContext(ctx, "policy error", "owner_id", a.OwnerID, "policy_id", decided.PolicyID, "err", decided.Err)
+	said := a.layers.Decide(ctx, in)
+	if said.Err != nil {
+		s.cfg.Log.ErrorContext(ctx, "policy error", "owner_id", a.OwnerID, "policy_id", said.PolicyID, "err", said.Err)
 	}
 	d := store.Decision{
 		ID: s.newID("dec"), Time: now, OwnerID: a.OwnerID, AgentID: a.AgentID,
 		AgentPrincipalID: a.PrincipalID, Groups: a.Groups,
 		ActionID: action.ActionID, ActionType: action.ActionType, ActionHash: action.Hash, Action: action.Canonical,
-		Result: store.Result(decided.Result), PolicyID: decided.PolicyID, RuleID: decided.RuleID,
-		Reason: decided.Reason, PolicyRevision: a.engine.Revision(), Nonce: a.nonce,
+		Result: store.Result(said.Result), PolicyID: said.PolicyID, RuleID: said.RuleID,
+		Reason: said.Reason, PolicyRevision: a.engine.Revision(), Nonce: a.nonce,
 	}
-	for _, m := range decided.Matches {
+	for _, m := range said.Matches {
 		d.Policies = append(d.Policies, store.PolicyMatch(m))
 	}
 	if approval != nil {
 		d.ApprovalID = approval.ID
 	}
-	owed := decided.Obligations
+	owed := said.Obligations
 	if d.Result != store.Deny {
-		owed = outstanding(decided.Obligations, approval)
+		owed = outstanding(said.Obligations, approval)
 		d.Result = store.Result(rego.ResultOf(owed))
 	}
-	d.Obligations = s.obligations(decided.Obligations, owed)
-	if d.Result == store.Allow && decided.Proof.Required {
+	d.Obligations = s.obligations(said.Obligations, owed)
+	if d.Result == store.Allow && said.Proof.Required {
 		d.ProofID = s.newID("prf")
-		d.ProofTTL = s.proofTTL(decided.Proof)
+		d.ProofTTL = s.proofTTL(said.Proof)
+		if said.Proof.Redeem {
+			d.ProofUse = proof.UseOnceOnline
+		}
 	}
-	charges, err := s.charge(ctx, a, decided, &d, approval)
-	return d, charges, err
+	charges, err := s.charge(ctx, a, said, &d, approval)
+	return decided{d, said.Result}, charges, err
 }
 
 // outstanding drops the obligations that an approval has satisfied. What an agent says in its
@@ -227,7 +262,7 @@ func proofClaims(d store.Decision, ownerType string, action *proof.ParsedAction)
 		DecisionID: d.ID, Decision: string(store.Allow), OwnerType: ownerType, OwnerID: d.OwnerID, AgentID: d.AgentID,
 		ActionID: d.ActionID, ActionType: d.ActionType, ActionHash: d.ActionHash,
 		MatchedRuleID: nullable(d.RuleID), PolicyRevision: d.PolicyRevision,
-		AmountMinor: action.AmountMinor, Currency: action.Currency,
+		AmountMinor: action.AmountMinor, Currency: action.Currency, Use: d.ProofUse,
 	}
 	if rp := action.RelyingParty; rp != nil {
 		claims.Audience, claims.TrustProfile = rp.Domain, rp.TrustProfile

@@ -160,25 +160,30 @@ func TestApprovedOverage(t *testing.T) {
 	}
 }
 
+// The owner lowers a charge, the agent only raises it.
 func TestSettle(t *testing.T) {
 	w := newWorld(t)
 	w.policy(budgeted(1000, "deny"))
 	b := w.agent("shopper")
 	d := b.ask(usd("a", 600))
-	amount := int64(200)
-	settle := func(kind string, in leash.SettleInput) leash.SettleAnswer {
-		t.Helper()
-		out, err := w.Settle(t.Context(), b.signedIn(), d.DecisionID, kind, in)
-		must(t, err)
-		return out
+	for kind, in := range map[string]leash.SettleInput{"commit": {AmountMinor: new(int64(599))}, "release": {}} {
+		_, err := w.Settle(t.Context(), b.signedIn(), d.DecisionID, kind, in)
+		wantCode(t, err, leash.SettlementNotAllowed)
 	}
+	if page, err := w.Audit(t.Context(), w.owner, store.AuditQuery{Types: []store.EventType{store.SettlementRefused}}); err != nil || len(page.Items) != 2 {
+		t.Errorf("the log has %d refused settlements, %v", len(page.Items), err)
+	}
+	_, err := w.SettleAsOwner(t.Context(), leash.Caller{OwnerID: "usr_another"}, d.DecisionID, "release", leash.SettleInput{})
+	wantCode(t, err, leash.NotFound)
 	for range 2 {
-		if out := settle("commit", leash.SettleInput{AmountMinor: &amount}); out.Budgets[0].Spent != 200 {
+		out, err := w.SettleAsOwner(t.Context(), w.owner, d.DecisionID, "commit", leash.SettleInput{AmountMinor: new(int64(200))})
+		must(t, err)
+		if out.Budgets[0].Spent != 200 {
 			t.Fatalf("committed: %+v", out.Budgets)
 		}
 	}
 	other := w.agent("other")
-	_, err := w.Settle(t.Context(), other.signedIn(), d.DecisionID, "release", leash.SettleInput{})
+	_, err = w.Settle(t.Context(), other.signedIn(), d.DecisionID, "release", leash.SettleInput{})
 	wantCode(t, err, leash.NotFound)
 	if a := b.ask(usd("b", 800)); a.Result != store.Allow {
 		t.Fatalf("what is left: %s", a.Result)

@@ -39,6 +39,8 @@ const (
 	InvalidKey       Code = "INVALID_KEY"
 	InvalidWebhook   Code = "INVALID_WEBHOOK"
 	CannotSettle     Code = "CANNOT_SETTLE"
+	// SettlementNotAllowed: a charge would be lowered, and settle_by of its budget does not name the caller.
+	SettlementNotAllowed Code = "SETTLEMENT_NOT_ALLOWED"
 
 	// Approvals.
 	InvalidApprovalToken    Code = "INVALID_APPROVAL_TOKEN"

@@ -221,11 +221,18 @@ type Verification struct {
 	Valid  bool          `json:"valid"`
 	Reason string        `json:"reason,omitempty"`
 	Claims *proof.Claims `json:"claims,omitempty"`
+
+	redeemedAt time.Time // with ALREADY_REDEEMED
 }
 
-// VerifyProof checks a proof token as anyone can do offline.
-func (s *Service) VerifyProof(in VerifyInput) Verification {
-	want := proof.Expect{Purpose: proof.PurposeProof, Now: s.Now()}
+// VerifyProof checks a proof token, and whether its decision was released or its agent revoked since.
+func (s *Service) VerifyProof(ctx context.Context, in VerifyInput) (Verification, error) {
+	return s.verifyOnline(ctx, in)
+}
+
+// verify checks a proof token as anyone can do offline.
+func (s *Service) verify(in VerifyInput) Verification {
+	want := proof.Expect{Purpose: proof.PurposeProof, Now: s.Now(), Online: true}
 	var empty proof.Reason
 	for _, e := range []struct {
 		given  *string

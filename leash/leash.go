@@ -31,6 +31,8 @@ type Store interface {
 	Record(ctx context.Context, d store.Decision, charges []store.Charge) (store.Recorded, error)
 	// Settle changes what an earlier decision charged. The same settlement again changes nothing.
 	Settle(ctx context.Context, s store.Settlement) (store.Recorded, error)
+	// Fate says what became of a decision, or store.ErrNotFound.
+	Fate(ctx context.Context, decisionID string) (store.Fate, error)
 	// Budgets says how budgets stand at now.
 	Budgets(ctx context.Context, budgets []store.Budget, now time.Time) ([]store.BudgetState, error)
 	// Accounts returns the budgets of an owner to which something was ever charged.

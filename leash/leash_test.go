@@ -231,11 +231,14 @@ func TestWalkThrough(t *testing.T) {
 	}
 	hash, err := proof.ActionHash([]byte(act))
 	must(t, err)
-	v := w.VerifyProof(leash.VerifyInput{Token: *answer.ProofToken, ActionHash: &hash, AgentID: new("shopper")})
+	v, err := w.VerifyProof(t.Context(), leash.VerifyInput{Token: *answer.ProofToken, ActionHash: &hash, AgentID: new("shopper")})
+	if err != nil {
+		t.Fatal(err)
+	}
 	if !v.Valid {
 		t.Fatalf("the proof does not verify: %s", v.Reason)
 	}
-	if v := w.VerifyProof(leash.VerifyInput{Token: *answer.ProofToken, AgentID: new("another")}); v.Valid {
+	if v, err := w.VerifyProof(t.Context(), leash.VerifyInput{Token: *answer.ProofToken, AgentID: new("another")}); err != nil || v.Valid {
 		t.Fatal("the proof verifies for another agent")
 	}
 }

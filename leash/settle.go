@@ -3,7 +3,9 @@ package leash
 import (
 	"context"
 	"errors"
+	"slices"
 
+	"github.com/openleash/openleash-go/compiler"
 	"github.com/openleash/openleash-go/store"
 )
 
@@ -21,25 +23,59 @@ type SettleAnswer struct {
 
 // Settle changes what one of the agent's own ALLOWs charged: commit replaces the charge by the actual
 // amount, release drops it, refund takes an amount off what was committed. Asked twice with the same
-// amount, it changes nothing the second time.
+// amount, it changes nothing the second time. An agent lowers a charge only where its owner wrote so
+// (settle_by); otherwise the error is SettlementNotAllowed, and the log records the attempt.
 func (s *Service) Settle(ctx context.Context, a *Agent, decisionID, kind string, in SettleInput) (SettleAnswer, error) {
-	var amount int64
-	if kind != "release" {
+	out, err := s.settle(ctx, kind, in, store.Settlement{DecisionID: decisionID, AgentPrincipalID: a.PrincipalID,
+		MayLower: s.mayLower(a.OwnerID, compiler.SettlerAgent),
+		Entry:    s.agentEvent(store.ChargeSettled, a.Agent, nil)})
+	if CodeOf(err) == SettlementNotAllowed {
+		refused := s.agentEvent(store.SettlementRefused, a.Agent, map[string]any{"decision_id": decisionID, "kind": kind, "amount_minor": in.AmountMinor})
+		if e := s.store.Append(ctx, refused); e != nil {
+			return out, unavailable(e)
+		}
+	}
+	return out, err
+}
+
+// SettleAsOwner is Settle for a decision of any of the caller's agents.
+func (s *Service) SettleAsOwner(ctx context.Context, c Caller, decisionID, kind string, in SettleInput) (SettleAnswer, error) {
+	return s.settle(ctx, kind, in, store.Settlement{DecisionID: decisionID, OwnerID: c.OwnerID,
+		MayLower: s.mayLower(c.OwnerID, compiler.SettlerOwner),
+		Entry:    s.event(store.ChargeSettled, c.OwnerID, nil)})
+}
+
+func (s *Service) settle(ctx context.Context, kind string, in SettleInput, st store.Settlement) (SettleAnswer, error) {
+	if st.Kind = kind; kind != store.Release {
 		if in.AmountMinor == nil || *in.AmountMinor < 0 {
 			return SettleAnswer{}, fail(InvalidRequest, "amount_minor must be a whole number of minor units, 0 or more")
 		}
-		amount = *in.AmountMinor
+		st.Amount = *in.AmountMinor
 	}
-	entry := s.agentEvent(store.ChargeSettled, a.Agent, map[string]any{"decision_id": decisionID, "kind": kind, "amount_minor": amount})
-	recorded, err := s.store.Settle(ctx, store.Settlement{DecisionID: decisionID, AgentPrincipalID: a.PrincipalID,
-		Kind: kind, Amount: amount, Entry: entry})
+	recorded, err := s.store.Settle(ctx, st)
 	switch {
 	case errors.Is(err, store.ErrNotFound):
-		return SettleAnswer{}, fail(NotFound, "there is no allowed decision %q of this agent", decisionID)
+		return SettleAnswer{}, fail(NotFound, "there is no allowed decision %q here", st.DecisionID)
+	case errors.Is(err, store.ErrNotAllowed):
+		return SettleAnswer{}, fail(SettlementNotAllowed, "%v; settle_by of the budget says who may", err)
 	case errors.Is(err, store.ErrSettled), errors.Is(err, store.ErrSettlement):
 		return SettleAnswer{}, fail(CannotSettle, "%v", err)
 	case err != nil:
 		return SettleAnswer{}, unavailable(err)
 	}
-	return SettleAnswer{decisionID, kind, recorded.Budgets}, nil
+	return SettleAnswer{st.DecisionID, kind, recorded.Budgets}, nil
+}
+
+// mayLower says of which budgets of an owner somebody may lower a charge, by the policies that are active now. Of a
+// budget that is gone, those may who may by default.
+func (s *Service) mayLower(ownerID, settler string) func(store.BudgetKey) bool {
+	return func(key store.BudgetKey) bool {
+		var budget compiler.Budget
+		if p := s.policies.Engine(ownerID).Policy(key.PolicyID); p != nil {
+			if i := slices.IndexFunc(p.Budgets, func(b compiler.Budget) bool { return b.ID == key.BudgetID }); i >= 0 {
+				budget = p.Budgets[i]
+			}
+		}
+		return budget.MayLower(settler)
+	}
 }

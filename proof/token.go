@@ -54,6 +54,8 @@ type Claims struct {
 	AmountMinor    *int64  `json:"amount_minor,omitempty"`
 	Currency       string  `json:"currency,omitempty"`
 	TrustProfile   string  `json:"trust_profile,omitempty"`
+	// Use is UseOnceOnline in a proof that is valid only when it is redeemed online.
+	Use string `json:"use,omitempty"`
 
 	// Of an approval.
 	ApprovalRequestID string `json:"approval_request_id,omitempty"`
@@ -62,6 +64,9 @@ type Claims struct {
 	Subject   string `json:"sub,omitempty"` // usr_…
 	SessionID string `json:"sid,omitempty"` // ses_…
 }
+
+// UseOnceOnline marks a proof that its counterparty must redeem: POST /v1/redeem-proof.
+const UseOnceOnline = "once-online"
 
 // Issuer is who all tokens say that they are from.
 const Issuer = "openleash"

@@ -26,6 +26,8 @@ type Expect struct {
 	// Leeway is by how much the issuer's clock may be ahead: a token is valid that long before its
 	// nbf. It never prolongs a token.
 	Leeway time.Duration
+	// Online says that the proof is being redeemed or checked online, so that UseOnceOnline is no reason to refuse it.
+	Online bool
 }
 
 // Reason says why a token is not valid. The reasons are stable.
@@ -45,6 +47,7 @@ const (
 	AudienceMismatch Reason = "AUDIENCE_MISMATCH"
 	AmountMismatch   Reason = "AMOUNT_MISMATCH"
 	CurrencyMismatch Reason = "CURRENCY_MISMATCH"
+	OnlineOnly       Reason = "ONLINE_ONLY" // a proof that must be redeemed was checked offline
 )
 
 // VerifyError says why a token is not valid.
@@ -123,6 +126,8 @@ func (c *Claims) check(kid string, e Expect) error {
 		reason, message = AmountMismatch, "it is for another amount"
 	case e.Currency != "" && c.Currency != e.Currency:
 		reason, message = CurrencyMismatch, fmt.Sprintf("it is for currency %q", c.Currency)
+	case c.Use != "" && !(e.Online && c.Use == UseOnceOnline):
+		reason, message = OnlineOnly, "it must be redeemed online: POST /v1/redeem-proof"
 	default:
 		return nil
 	}

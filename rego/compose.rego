@@ -108,7 +108,8 @@ good_obligation(o) if {
 
 good_proof(proof) if {
 	is_object(proof)
-	object.keys(proof) - {"required", "ttl_seconds"} == set()
+	object.keys(proof) - {"required", "ttl_seconds", "redeem"} == set()
+	object.get(proof, "redeem", "required") == "required"
 	is_boolean(object.get(proof, "required", true))
 	ttl := object.get(proof, "ttl_seconds", 1)
 	is_number(ttl)
@@ -175,7 +176,8 @@ joined(decider, outcomes) := {
 
 distinct(list) := [o | some n, o in list; not o in array.slice(list, 0, n)]
 
-join_proof(outcomes) := object.union({"required": true in {o.proof.required | some o in outcomes}}, ttl) if {
+join_proof(outcomes) := object.union_n([{"required": true in {o.proof.required | some o in outcomes}}, ttl, redeem]) if {
+	redeem := {"redeem": "required" | some o in outcomes; o.proof.redeem == "required"}
 	ttl := shorter({t | some o in outcomes; t := o.proof.ttl_seconds; t > 0})
 }
 

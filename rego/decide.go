@@ -322,7 +322,7 @@ func joinObligations(a, b []compiler.Obligation) []compiler.Obligation {
 
 // joinProof asks for a proof if one side does, of the shorter life.
 func joinProof(a, b compiler.ProofSpec) compiler.ProofSpec {
-	out := compiler.ProofSpec{Required: a.Required || b.Required, TTLSeconds: a.TTLSeconds}
+	out := compiler.ProofSpec{Required: a.Required || b.Required, TTLSeconds: a.TTLSeconds, Redeem: a.Redeem || b.Redeem}
 	if out.TTLSeconds == 0 || b.TTLSeconds != 0 && b.TTLSeconds < out.TTLSeconds {
 		out.TTLSeconds = b.TTLSeconds
 	}

@@ -148,6 +148,13 @@ func readProof(v ast.Value, p *compiler.ProofSpec) error {
 			p.TTLSeconds = ttl
 			return nil
 		},
+		"redeem": func(v ast.Value) error {
+			if v.Compare(ast.String(compiler.RedeemRequired)) != 0 {
+				return fmt.Errorf("proof.redeem must be %q", compiler.RedeemRequired)
+			}
+			p.Redeem = true
+			return nil
+		},
 	})
 }
 

@@ -14,11 +14,7 @@ import (
 )
 
 func (s *Server) agentRoutes() []route {
-	settle := func(kind, doc string, required ...string) route {
-		return route{method: "POST", path: "/v1/agent/decisions/:id/" + kind, summary: "Settle a charge: " + kind,
-			doc: doc + " The same settlement again changes nothing.", endpoint: takes(s.settle(kind), required...)}
-	}
-	return []route{
+	return append(settlements("/v1/agent", s.settle), []route{
 		{method: "POST", path: "/v1/authorize", summary: "Ask for a decision", redeems: true, untimed: true,
 			doc: "DENY and REQUIRE_… are answers with status 200. An ALLOW carries a proof token and is in the log before it is answered. " +
 				"Asked again with the same action_id and the same action, the answer is the same and nothing is charged twice. " +
@@ -38,9 +34,20 @@ func (s *Server) agentRoutes() []route {
 			query:    []param{{"status", "string", "PENDING, APPROVED or DENIED"}},
 			endpoint: gives(s.agentDrafts)},
 		{method: "GET", path: "/v1/agent/policy-drafts/:id", summary: "One of them", endpoint: gives(s.agentDraft)},
-		settle("commit", "The actual amount takes the place of what was charged.", "amount_minor"),
-		settle("release", "What was charged is given back whole."),
-		settle("refund", "The amount is taken off what was committed.", "amount_minor"),
+	}...)
+}
+
+// settlements are the routes that settle a charge, for agents and for owners.
+func settlements(prefix string, settle func(kind string) func(c *call, in leash.SettleInput) (leash.SettleAnswer, error)) []route {
+	one := func(kind, doc string, required ...string) route {
+		return route{method: "POST", path: prefix + "/decisions/:id/" + kind, summary: "Settle a charge: " + kind,
+			doc: doc + " The same settlement again changes nothing. Lowering a charge is 409 SETTLEMENT_NOT_ALLOWED unless settle_by of each budget names the caller.",
+			endpoint: takes(settle(kind), required...)}
+	}
+	return []route{
+		one("commit", "The actual amount replaces what was charged.", "amount_minor"),
+		one("release", "What was charged is given back, and the proof is not valid online any more."),
+		one("refund", "The amount is taken off what was committed.", "amount_minor"),
 	}
 }
 
@@ -147,5 +154,11 @@ func (s *Server) agentDraft(c *call) (leash.DraftView, error) {
 func (s *Server) settle(kind string) func(c *call, in leash.SettleInput) (leash.SettleAnswer, error) {
 	return func(c *call, in leash.SettleInput) (leash.SettleAnswer, error) {
 		return s.svc.Settle(c.ctx, c.agent, c.id("id"), kind, in)
+	}
+}
+
+func (s *Server) settleAsOwner(kind string) func(c *call, in leash.SettleInput) (leash.SettleAnswer, error) {
+	return func(c *call, in leash.SettleInput) (leash.SettleAnswer, error) {
+		return s.svc.SettleAsOwner(c.ctx, c.caller, c.id("id"), kind, in)
 	}
 }

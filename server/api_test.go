@@ -131,6 +131,9 @@ budgets:
   - {id: daily, limit: 1000, currency: USD, window: day, actions: [pay]}
 `
 
+// trustingPolicy is budgetPolicy of an owner who lets the agent lower its charges.
+var trustingPolicy = strings.Replace(budgetPolicy, "actions: [pay]", "actions: [pay], settle_by: [owner, agent]", 1)
+
 func pay(minor int) M {
 	return M{"action_type": "pay", "payload": M{"amount_minor": minor, "currency": "USD"}}
 }
@@ -138,7 +141,7 @@ func pay(minor int) M {
 func visitAgent(w *world) {
 	a := w.join("visitor")
 	w.policy(spendingPolicy).want(200)
-	w.policy(budgetPolicy).want(200)
+	w.policy(trustingPolicy).want(200)
 	w.approved(a, purchase(300))
 	for _, kind := range []string{"commit", "release"} {
 		paid := a.ask(pay(10)).want(200)
@@ -149,6 +152,25 @@ func visitAgent(w *world) {
 		a.do("POST", "/v1/agent/decisions/"+paid.str("decision_id")+"/"+kind, body).want(200)
 		if kind == "commit" {
 			a.do("POST", "/v1/agent/decisions/"+paid.str("decision_id")+"/refund", M{"amount_minor": 1}).want(200)
+		}
+	}
+	for _, kind := range []string{"commit", "release"} {
+		body := M{}
+		if kind == "commit" {
+			body["amount_minor"] = 5
+		}
+		paid := "/v1/owner/decisions/" + a.ask(pay(10)).want(200).str("decision_id")
+		w.asAdmin("POST", paid+"/"+kind, body).want(200)
+		if kind == "commit" {
+			w.asAdmin("POST", paid+"/refund", M{"amount_minor": 1}).want(200)
+		}
+	}
+	forShop := pay(10)
+	forShop["relying_party"] = M{"domain": "shop.example"}
+	redemption := M{"token": a.ask(forShop).want(200).str("proof_token"), "audience": "shop.example"}
+	for _, valid := range []bool{true, false} {
+		if r := w.do("POST", "/v1/redeem-proof", redemption).want(200); r.M["valid"] != valid {
+			w.t.Errorf("redeemed: %s", r.raw)
 		}
 	}
 	asked := a.ask(purchase(222)).want(200)

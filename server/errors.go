@@ -56,7 +56,7 @@ func statusOf(code leash.Code, redeems bool) int {
 			return http.StatusBadRequest
 		}
 		return http.StatusNotFound
-	case leash.ActionIDReused, leash.AgentIDTaken, leash.CannotSettle, leash.DecisionNotApprovable, leash.RequestExpired,
+	case leash.ActionIDReused, leash.AgentIDTaken, leash.CannotSettle, leash.SettlementNotAllowed, leash.DecisionNotApprovable, leash.RequestExpired,
 		leash.InvalidStatus, leash.Conflict, leash.PolicyReadOnly:
 		return http.StatusConflict
 	case leash.RateLimited:

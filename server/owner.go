@@ -90,7 +90,7 @@ func (s *Server) revokeInvite(c *call) (done, error) {
 }
 
 func (s *Server) approvalRoutes() []route {
-	return []route{
+	return append(settlements("/v1/owner", s.settleAsOwner), []route{
 		{method: "GET", path: "/v1/owner/approval-requests", summary: "Approval requests, newest first",
 			query: append([]param{{"status", "string", "PENDING, APPROVED, DENIED, EXPIRED or CONSUMED"},
 				{"agent_principal_id", "string", "of one agent"}, {"action_type", "string", "of one action type"}}, paging...),
@@ -107,7 +107,7 @@ func (s *Server) approvalRoutes() []route {
 			doc:      "The server chooses the id of the policy, the owner its name and scope: all, or one agent; by default the agent that proposed it.",
 			endpoint: takes(s.approveDraft)},
 		{method: "POST", path: "/v1/owner/policy-drafts/:id/deny", summary: "Refuse it", endpoint: takes(s.denyDraft)},
-	}
+	}...)
 }
 
 func (s *Server) approvals(c *call) (leash.ApprovalPage, error) {

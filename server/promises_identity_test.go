@@ -132,7 +132,7 @@ func TestPromise03_OnlyTheSignersIdentity(t *testing.T) {
 // 4. Being on localhost gives nothing. The first caller does not become admin.
 func TestPromise04_LocalhostIsNoCredential(t *testing.T) {
 	w := newWorld(t)
-	open := map[string]bool{"/v1/health": true, "/livez": true, "/readyz": true, "/v1/public-keys": true, "/v1/verify-proof": true,
+	open := map[string]bool{"/v1/health": true, "/livez": true, "/readyz": true, "/v1/public-keys": true, "/v1/verify-proof": true, "/v1/redeem-proof": true,
 		"/reference": true, "/reference/style.css": true, "/reference/openapi.json": true, "/v1/agents/policy-schema": true,
 		"/v1/agents/registration-challenge": true, "/v1/agents/register": true, "/v1/agents/register-with-invite": true,
 		"/v1/owner/setup": true, "/v1/owner/login": true}

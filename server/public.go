@@ -28,8 +28,13 @@ func (s *Server) publicRoutes() []route {
 			doc:      "Only keys that sign proofs. A revoked key stays in the list with its revoked_at. May be cached for a minute.",
 			endpoint: gives(s.publicKeys)},
 		{method: "POST", path: "/v1/verify-proof", summary: "Verify a proof token",
-			doc:      "What a counterparty can do offline with the public keys. What is expected is compared if it is given.",
+			doc: "Checks what a counterparty can check offline with the public keys, and whether the decision was released, the agent revoked " +
+				"or the action denied since. What is expected is compared if it is given.",
 			endpoint: takes(s.verifyProof, "token")},
+		{method: "POST", path: "/v1/redeem-proof", summary: "Use up a proof token, once",
+			doc: "The first redemption is valid and is recorded; a second one is ALREADY_REDEEMED, with the time of the first. amount_minor, at most the " +
+				"amount of the proof, commits the charge where settle_by of the budgets lets the counterparty lower it.",
+			endpoint: takes(s.redeemProof, "token", "audience")},
 		{method: "GET", path: "/v1/agents/policy-schema", summary: "The policy language as JSON Schema",
 			endpoint: gives(s.policySchema)},
 		{method: "GET", path: "/reference", summary: "This page", endpoint: streams("text/html; charset=utf-8", s.referencePage)},
@@ -107,8 +112,12 @@ func (s *Server) publicKeys(c *call) (proof.PublicKeys, error) {
 	return s.svc.PublicKeys(), nil
 }
 
-func (s *Server) verifyProof(_ *call, in leash.VerifyInput) (leash.Verification, error) {
-	return s.svc.VerifyProof(in), nil
+func (s *Server) redeemProof(c *call, in leash.RedeemProofInput) (leash.Redemption, error) {
+	return s.svc.RedeemProof(c.ctx, in)
+}
+
+func (s *Server) verifyProof(c *call, in leash.VerifyInput) (leash.Verification, error) {
+	return s.svc.VerifyProof(c.ctx, in)
 }
 
 // SchemaAnswer is the policy language for programs that write it.

@@ -49,6 +49,8 @@ type Decision struct {
 	// ProofID is the jti of the proof token, and ProofTTL its life in seconds; zero without a proof.
 	ProofID  string `json:"proof_id,omitempty"`
 	ProofTTL int    `json:"proof_ttl_seconds,omitempty"`
+	// ProofUse is "once-online" for a proof that must be redeemed.
+	ProofUse string `json:"proof_use,omitempty"`
 	// ApprovalID is the approval request that was presented with the action.
 	ApprovalID string `json:"approval_request_id,omitempty"`
 	// Overages are the budgets that a REQUIRE_APPROVAL or DENY found full.
@@ -106,6 +108,10 @@ const (
 	EntryRedacted   EventType = "ENTRY_REDACTED"
 	LogCheckpoint   EventType = "CHECKPOINT"
 	LogRecovered    EventType = "LOG_RECOVERED" // a torn last line was cut off at start-up
+	// ProofRedeemed says that a counterparty used a proof up. Its data is a Settled of the kind redeem.
+	ProofRedeemed EventType = "PROOF_REDEEMED"
+	// SettlementRefused says that somebody asked to lower a charge and may not.
+	SettlementRefused EventType = "SETTLEMENT_REFUSED"
 )
 
 // eventTypes are all of them. The place of one is kept in files: append only.
@@ -118,7 +124,7 @@ var eventTypes = [...]EventType{
 	OwnerCreated, OwnerUpdated, OwnerRevoked,
 	SessionStarted, SessionEnded, KeyRotated, KeyRevoked,
 	EntryRedacted, LogCheckpoint, LogRecovered,
-	PolicyRecovered,
+	PolicyRecovered, ProofRedeemed, SettlementRefused,
 }
 
 // Code is a number for the event type that stays the same; 0 if there is no such type.

@@ -45,7 +45,8 @@ type Settled struct {
 	Kind       string    `json:"kind"`
 	Amount     int64     `json:"amount_minor"` // as asked for
 	ChargedAt  time.Time `json:"charged_at"`   // when the decision was charged: in that window it counts
-	Net        []int64   `json:"net"`          // what the decision's charges, in order, now come to
+	Receipt    string    `json:"receipt,omitempty"`
+	Net        []int64   `json:"net"` // what the decision's charges, in order, now come to
 }
 
 // Consumed says whether the log holds a decision that redeemed the approval.
@@ -155,7 +156,7 @@ func (l *Ledger) fold(e *Entry, sign int64, wants func(*account) bool) error {
 		default:
 			delete(l.consumed, id)
 		}
-	case ChargeSettled:
+	case ChargeSettled, ProofRedeemed:
 		var s Settled
 		if err := json.Unmarshal(e.Data, &s); err != nil {
 			return fmt.Errorf("entry %d: data of a settlement: %w", e.Seq, err)

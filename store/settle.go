@@ -6,9 +6,10 @@ import "fmt"
 // decision's charges, and what is to be logged. last is the decision's latest settlement, nil if it
 // has none. done is true if that was this very settlement: then nothing is to be done.
 //
-// A commit replaces the amount of every charge that counts money; it may be more than was charged,
-// for what was spent is a fact. A release takes everything back. A refund takes an amount off what
-// was committed, at most all of it.
+// A commit replaces the amount of every charge that counts money; it may be more than was charged, because what was
+// spent is a fact. A release takes everything back. A refund takes an amount off what was committed, at most all of
+// it. A redemption commits to its amount where that is less and may be lowered, and else leaves the charge.
+// ErrNotAllowed: a charge would be lowered that s.MayLower does not permit.
 func SettleCharges(d *Decision, charges []Charge, last *Settled, s Settlement) (changes []Charge, now Settled, done bool, err error) {
 	if s.Amount < 0 || s.Amount > MaxAmount {
 		return nil, now, false, fmt.Errorf("%w: amount %d is out of range", ErrSettlement, s.Amount)
@@ -22,6 +23,9 @@ func SettleCharges(d *Decision, charges []Charge, last *Settled, s Settlement) (
 	if last != nil && last.Kind == s.Kind && last.Amount == s.Amount {
 		return nil, *last, true, nil
 	}
+	if last != nil && last.Kind == Release && s.Kind == Redeem {
+		return nil, now, false, ErrReleased
+	}
 	if _, err := settledAmount(MeasureCount, MaxAmount, last, s); err != nil {
 		return nil, now, false, err // also where nothing was charged
 	}
@@ -32,11 +36,17 @@ func SettleCharges(d *Decision, charges []Charge, last *Settled, s Settlement) (
 	if last != nil {
 		copy(net, last.Net)
 	}
-	now = Settled{DecisionID: d.ID, Kind: s.Kind, Amount: s.Amount, ChargedAt: d.Time, Net: make([]int64, len(net))}
+	now = Settled{DecisionID: d.ID, Kind: s.Kind, Amount: s.Amount, Receipt: s.Receipt, ChargedAt: d.Time, Net: make([]int64, len(net))}
 	for i, c := range charges {
 		to, err := settledAmount(c.Budget.Key.Measure, net[i], last, s)
 		if err != nil {
 			return nil, now, false, err
+		}
+		if to < net[i] && (s.MayLower == nil || !s.MayLower(c.Budget.Key)) {
+			if s.Kind != Redeem {
+				return nil, now, false, fmt.Errorf("%w of the budget %s", ErrNotAllowed, c.Budget.Key.BudgetID)
+			}
+			to = net[i]
 		}
 		now.Net[i] = to
 		if to != net[i] {
@@ -50,6 +60,10 @@ func SettleCharges(d *Decision, charges []Charge, last *Settled, s Settlement) (
 func settledAmount(m Measure, net int64, last *Settled, s Settlement) (int64, error) {
 	counts := m == MeasureCount
 	switch {
+	case s.Kind == Redeem && counts:
+		return net, nil
+	case s.Kind == Redeem:
+		return min(net, s.Amount), nil
 	case s.Kind == Commit && last == nil && counts, s.Kind == Refund && last != nil && last.Kind != Release && counts:
 		return net, nil
 	case s.Kind == Commit && last == nil:

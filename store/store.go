@@ -22,6 +22,12 @@ var (
 	ErrActionIDReused = errors.New("action_id already used for another action")
 	// ErrSettled: the decision was settled in another way, which this settlement cannot follow.
 	ErrSettled = errors.New("already settled in another way")
+	// ErrNotAllowed: the settlement lowers a charge, and who asks for it may not.
+	ErrNotAllowed = errors.New("not allowed to lower the charge")
+	// ErrRedeemed: the proof of the decision was redeemed before.
+	ErrRedeemed = errors.New("already redeemed")
+	// ErrReleased: the decision was released, so its proof is not valid any more.
+	ErrReleased = errors.New("the decision was released")
 	// ErrSettlement: the amount or the kind of a settlement makes no sense for what was charged.
 	ErrSettlement = errors.New("not a possible settlement")
 	// ErrReadOnly: a policy file cannot be written where it is. Nothing was changed.
@@ -101,6 +107,8 @@ type Recorded struct {
 	Replayed bool
 	// Budgets are the charged budgets after the charge, in the order of the charges.
 	Budgets []BudgetState
+	// RedeemedAt is when the proof of the decision was redeemed; zero if it was not.
+	RedeemedAt time.Time
 	// Alerts are the thresholds that this charge was the first to reach in their windows.
 	Alerts []Alert
 }
@@ -110,17 +118,30 @@ const (
 	Commit  = "commit"
 	Release = "release"
 	Refund  = "refund"
+	Redeem  = "redeem"
 )
 
 // Settlement changes what an ALLOW charged.
 type Settlement struct {
 	DecisionID       string
-	AgentPrincipalID string // must be the decision's
-	// Kind is "commit" (the actual amount replaces the charge), "release" (the charge is dropped)
-	// or "refund" (the amount is taken off what was committed).
+	AgentPrincipalID string // must be the decision's, if it is not empty
+	OwnerID          string // must be the decision's, if it is not empty
+	// Kind is "commit" (the actual amount replaces the charge), "release" (the charge is dropped), "refund" (the
+	// amount is taken off what was committed) or "redeem" (the proof is used up, and the charge committed to at most
+	// the amount; once for a decision).
 	Kind   string
 	Amount int64 // minor units; unused by release
-	Entry  Entry // the log entry to append; the store fills its charges
+	// Receipt is the counterparty's reference of a redemption.
+	Receipt string
+	// MayLower says whether the charge of a budget may be lowered; nil permits none.
+	MayLower func(BudgetKey) bool
+	Entry    Entry // the log entry to append; the store fills its charges
+}
+
+// Fate is what became of an allowed decision.
+type Fate struct {
+	Released   bool      // its charge was dropped, and its proof is not valid any more
+	RedeemedAt time.Time // when its proof was redeemed; zero if it was not
 }
 
 // AuditQuery selects log entries, newest first. Zero fields do not restrict.

@@ -120,6 +120,7 @@ func (w *writer) decision(d *Decision) {
 	if d.ProofTTL != 0 {
 		w.number("proof_ttl_seconds", int64(d.ProofTTL))
 	}
+	w.text("proof_use", d.ProofUse)
 	w.text("reason", d.Reason)
 	w.text("result", string(d.Result))
 	w.close('}')

@@ -114,7 +114,7 @@ func (h *hasher) describe(e *store.Entry) record {
 		r.action = h.action(e.AgentPrincipalID, d.ActionID)
 		r.policy = h.word(d.PolicyID)
 		r.result = resultCode(d.Result)
-	case e.Type == store.ChargeSettled:
+	case isSettlement(e):
 		r.id, r.action = h.id(settledOf(e).DecisionID), h.id(e.ID)
 	default:
 		r.id = h.id(e.ID)

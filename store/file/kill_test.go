@@ -77,7 +77,7 @@ func workOnce(ctx context.Context, s *Store, id string, i int) error {
 	fmt.Printf("decided %s\n", id)
 	switch i % 10 {
 	case 3:
-		if _, err := s.Settle(ctx, store.Settlement{DecisionID: "dec_" + id, AgentPrincipalID: "agt_1", Kind: store.Commit, Amount: 4}); err != nil {
+		if _, err := s.Settle(ctx, store.Settlement{DecisionID: "dec_" + id, AgentPrincipalID: "agt_1", Kind: store.Commit, Amount: 4, MayLower: anyBudget}); err != nil {
 			return err
 		}
 		fmt.Printf("settled %s\n", id)
@@ -188,7 +188,7 @@ func checkTold(t *testing.T, s *Store, told map[string][]string) {
 		}
 	}
 	for _, id := range told["settled"] {
-		if r, err := s.Settle(ctx, store.Settlement{DecisionID: "dec_" + id, AgentPrincipalID: "agt_1", Kind: store.Commit, Amount: 4}); err != nil || !r.Replayed {
+		if r, err := s.Settle(ctx, store.Settlement{DecisionID: "dec_" + id, AgentPrincipalID: "agt_1", Kind: store.Commit, Amount: 4, MayLower: anyBudget}); err != nil || !r.Replayed {
 			t.Errorf("settlement of %s is lost: %v", id, err)
 		}
 	}

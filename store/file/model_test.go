@@ -132,7 +132,7 @@ func TestLedgerAgainstModel(t *testing.T) {
 				id := rapid.SampledFrom(m.spends).Draw(t, "decision").decision
 				kind := rapid.SampledFrom([]string{store.Commit, store.Release, store.Refund}).Draw(t, "kind")
 				amount := rapid.Int64Range(0, 150).Draw(t, "amount")
-				_, err := s.Settle(ctx, store.Settlement{DecisionID: id, AgentPrincipalID: "agt_1", Kind: kind, Amount: amount})
+				_, err := s.Settle(ctx, store.Settlement{DecisionID: id, AgentPrincipalID: "agt_1", Kind: kind, Amount: amount, MayLower: anyBudget})
 				m.settle(t, id, kind, amount, err)
 			},
 			"edit": func(t *rapid.T) {

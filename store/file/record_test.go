@@ -80,11 +80,45 @@ func TestRecordSurvivesReopening(t *testing.T) {
 	if err != nil || len(page.Items) != 1 || page.Items[0].Decision.ID != "dec_1" {
 		t.Fatal(page, err)
 	}
-	settle := store.Settlement{DecisionID: "dec_1", AgentPrincipalID: "agt_1", Kind: store.Commit, Amount: 10}
+	settle := store.Settlement{DecisionID: "dec_1", AgentPrincipalID: "agt_1", Kind: store.Commit, Amount: 10, MayLower: anyBudget}
 	if r, err = s.Settle(ctx, settle); err != nil || r.Budgets[0].Spent != 10 {
 		t.Fatal(r, err)
 	}
 	if r, err = s.Settle(ctx, settle); err != nil || !r.Replayed || r.Budgets[0].Spent != 10 {
 		t.Fatal(r, err)
+	}
+}
+
+// anyBudget is a settlement's MayLower that permits all.
+func anyBudget(store.BudgetKey) bool { return true }
+
+// Without permission a charge is raised and never lowered; a redemption then leaves it as it is.
+func TestSettleMayNotLower(t *testing.T) {
+	c, ctx := start(), t.Context()
+	s := openStore(t, t.TempDir(), Options{Clock: c.Now})
+	charge := store.Charge{Budget: budget(1000, daily), Amount: 100}
+	if _, err := s.Record(ctx, decision(1, c.now), []store.Charge{charge}); err != nil {
+		t.Fatal(err)
+	}
+	settle := func(kind string, amount int64) (store.Recorded, error) {
+		return s.Settle(ctx, store.Settlement{DecisionID: "dec_1", Kind: kind, Amount: amount})
+	}
+	for kind, amount := range map[string]int64{store.Commit: 99, store.Release: 0} {
+		if _, err := settle(kind, amount); !errors.Is(err, store.ErrNotAllowed) {
+			t.Errorf("%s %d: %v", kind, amount, err)
+		}
+	}
+	if r, err := settle(store.Commit, 150); err != nil || r.Budgets[0].Spent != 150 {
+		t.Fatalf("commit of more: %+v, %v", r.Budgets, err)
+	}
+	if _, err := settle(store.Refund, 1); !errors.Is(err, store.ErrNotAllowed) {
+		t.Errorf("refund: %v", err)
+	}
+	r, err := settle(store.Redeem, 10)
+	if err != nil || r.Budgets[0].Spent != 150 || r.RedeemedAt.IsZero() {
+		t.Fatalf("redemption: %+v, %v", r, err)
+	}
+	if again, err := settle(store.Redeem, 10); !errors.Is(err, store.ErrRedeemed) || !again.RedeemedAt.Equal(r.RedeemedAt) {
+		t.Errorf("a second redemption: %+v, %v", again, err)
 	}
 }

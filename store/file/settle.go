@@ -24,22 +24,27 @@ func (s *stripes) lock(key string) *sync.Mutex {
 }
 
 // Settle changes what an earlier ALLOW charged, in the window in which it was charged. The same
-// settlement again changes nothing and is Replayed. store.ErrNotFound: no such decision of that
-// agent; store.ErrSettled, store.ErrSettlement: see store.SettleCharges.
+// settlement again changes nothing and is Replayed; a redemption happens once, and the second is
+// store.ErrRedeemed with the time of the first. store.ErrNotFound: no such decision of that agent or owner; other
+// errors: see store.SettleCharges.
 func (s *Store) Settle(ctx context.Context, settlement store.Settlement) (store.Recorded, error) {
 	defer s.settling.lock(settlement.DecisionID).Unlock()
 	if err := ctx.Err(); err != nil {
 		return store.Recorded{}, err
 	}
-	decided, last, err := s.log.history(settlement.DecisionID)
+	h, err := s.log.history(settlement.DecisionID)
 	if err != nil {
 		return store.Recorded{}, err
 	}
-	d := decided.Decision
-	if d.AgentPrincipalID != settlement.AgentPrincipalID {
+	decided, d := h.decided, h.decided.Decision
+	if settlement.AgentPrincipalID != "" && d.AgentPrincipalID != settlement.AgentPrincipalID ||
+		settlement.OwnerID != "" && d.OwnerID != settlement.OwnerID {
 		return store.Recorded{}, fmt.Errorf("decision %s: %w", settlement.DecisionID, store.ErrNotFound)
 	}
-	changes, now, done, err := store.SettleCharges(d, decided.Charges, last, settlement)
+	if settlement.Kind == store.Redeem && !h.redeemedAt.IsZero() {
+		return store.Recorded{Decision: *d, RedeemedAt: h.redeemedAt}, store.ErrRedeemed
+	}
+	changes, now, done, err := store.SettleCharges(d, decided.Charges, h.last, settlement)
 	if err != nil {
 		return store.Recorded{}, err
 	}
@@ -49,7 +54,11 @@ func (s *Store) Settle(ctx context.Context, settlement store.Settlement) (store.
 		r := s.replay(decided, e.Time)
 		return r, nil
 	}
-	e.Type, e.OwnerID, e.AgentID, e.AgentPrincipalID = store.ChargeSettled, d.OwnerID, d.AgentID, d.AgentPrincipalID
+	typ := store.ChargeSettled
+	if settlement.Kind == store.Redeem {
+		typ = store.ProofRedeemed
+	}
+	e.Type, e.OwnerID, e.AgentID, e.AgentPrincipalID = typ, d.OwnerID, d.AgentID, d.AgentPrincipalID
 	e.Charges, e.Decision, e.Action = changes, nil, nil
 	if e.Data, err = json.Marshal(now); err != nil {
 		return store.Recorded{}, fmt.Errorf("encoding a settlement: %w", err)
@@ -61,6 +70,9 @@ func (s *Store) Settle(ctx context.Context, settlement store.Settlement) (store.
 	r, b, err := s.log.settle(it, decided, now.ChargedAt)
 	if err != nil {
 		return store.Recorded{}, err
+	}
+	if settlement.Kind == store.Redeem {
+		r.RedeemedAt = e.Time
 	}
 	return r, b.wait()
 }
@@ -77,26 +89,39 @@ func (l *auditLog) settle(it item, decided *store.Entry, chargedAt time.Time) (s
 	return r, b, nil
 }
 
-// history returns the entry of a decision and its latest settlement, nil if there is none.
-func (l *auditLog) history(decisionID string) (*store.Entry, *store.Settled, error) {
+// settledDecision is a decision and what happened to its charge since.
+type settledDecision struct {
+	decided    *store.Entry
+	last       *store.Settled // the latest settlement; nil if there is none
+	redeemedAt time.Time      // zero if its proof was not redeemed
+}
+
+// history finds a decision and its settlements.
+func (l *auditLog) history(decisionID string) (settledDecision, error) {
 	var seen []uint64
-	var last *store.Settled
+	var h settledDecision
 	for {
 		l.mu.Lock()
 		seq := l.unseen(l.hasher.id(decisionID), seen)
 		if seq == 0 {
 			l.mu.Unlock()
-			return nil, nil, fmt.Errorf("decision %s: %w", decisionID, store.ErrNotFound)
+			return h, fmt.Errorf("decision %s: %w", decisionID, store.ErrNotFound)
 		}
 		e, err := l.await(seq)
 		if err != nil {
-			return nil, nil, err
+			return h, err
 		}
 		if e.Decision != nil && e.Decision.ID == decisionID {
-			return &e, last, nil
+			h.decided = &e
+			return h, nil
 		}
-		if settled := settledOf(&e); last == nil && settled.DecisionID == decisionID {
-			last = settled
+		if settled := settledOf(&e); settled.DecisionID == decisionID {
+			if h.last == nil {
+				h.last = settled
+			}
+			if settled.Kind == store.Redeem {
+				h.redeemedAt = e.Time
+			}
 		}
 		seen = append(seen, seq)
 	}
@@ -105,10 +130,24 @@ func (l *auditLog) history(decisionID string) (*store.Entry, *store.Settled, err
 // settledOf reads what a settlement's entry says; the zero Settled of any other entry.
 func settledOf(e *store.Entry) *store.Settled {
 	s := new(store.Settled)
-	if e.Type == store.ChargeSettled && json.Unmarshal(e.Data, s) != nil {
+	if isSettlement(e) && json.Unmarshal(e.Data, s) != nil {
 		return new(store.Settled)
 	}
 	return s
+}
+
+// isSettlement reports whether an entry changes what a decision charged.
+func isSettlement(e *store.Entry) bool {
+	return e.Type == store.ChargeSettled || e.Type == store.ProofRedeemed
+}
+
+// Fate says what became of a decision. store.ErrNotFound: there is no such decision.
+func (s *Store) Fate(ctx context.Context, decisionID string) (store.Fate, error) {
+	if err := ctx.Err(); err != nil {
+		return store.Fate{}, err
+	}
+	h, err := s.log.history(decisionID)
+	return store.Fate{Released: h.last != nil && h.last.Kind == store.Release, RedeemedAt: h.redeemedAt}, err
 }
 
 // Entry returns a log entry by its id or by that of its decision, or store.ErrNotFound.
@@ -124,9 +163,9 @@ func (s *Store) Decision(ctx context.Context, id string) (store.Entry, error) {
 	if err := ctx.Err(); err != nil {
 		return store.Entry{}, err
 	}
-	e, _, err := s.log.history(id)
+	h, err := s.log.history(id)
 	if err != nil {
 		return store.Entry{}, err
 	}
-	return *e, nil
+	return *h.decided, nil
 }

@@ -19,7 +19,7 @@ _MAX_TOKEN = 8 << 10  # bytes
 
 _TEXT_CLAIMS = (
     "iss", "purpose", "kid", "jti", "decision_id", "decision", "owner_type", "owner_id", "agent_id", "action_id", "action_type",
-    "action_hash", "matched_rule_id", "policy_revision", "aud", "currency", "trust_profile", "approval_request_id", "sub", "sid",
+    "action_hash", "matched_rule_id", "policy_revision", "aud", "currency", "trust_profile", "use", "approval_request_id", "sub", "sid",
 )
 
 
@@ -130,6 +130,8 @@ def compare(claims: Dict[str, Any], expect: Expect) -> None:
     ):
         if want is not None and claims.get(name) != want:
             _refuse(reason, f"it is for another {what}")
+    if claims.get("use") is not None:
+        _refuse("ONLINE_ONLY", "it must be redeemed online: POST /v1/redeem-proof")
 
 
 _RFC3339 = re.compile(

@@ -54,7 +54,8 @@ export class ApprovalError extends OpenLeashError {
 /** Why a token is not valid. */
 export type Reason =
   | "MALFORMED" | "UNKNOWN_KEY" | "REVOKED_KEY" | "BAD_SIGNATURE" | "WRONG_PURPOSE" | "NOT_YET_VALID" | "EXPIRED"
-  | "ACTION_MISMATCH" | "AGENT_MISMATCH" | "AUDIENCE_MISMATCH" | "AMOUNT_MISMATCH" | "CURRENCY_MISMATCH";
+  | "ACTION_MISMATCH" | "AGENT_MISMATCH" | "AUDIENCE_MISMATCH" | "AMOUNT_MISMATCH" | "CURRENCY_MISMATCH"
+  | "ONLINE_ONLY";
 
 /** A token that does not hold. */
 export class VerifyError extends OpenLeashError {

@@ -35,6 +35,8 @@ export interface Claims {
   amount_minor?: number;
   currency?: string;
   trust_profile?: string;
+  /** "once-online": the proof is valid only when it is redeemed, with POST /v1/redeem-proof. */
+  use?: string;
   approval_request_id?: string;
   sub?: string;
   sid?: string;
@@ -64,7 +66,7 @@ const header = "v4.public.";
 
 const textClaims = [
   "iss", "purpose", "kid", "jti", "decision_id", "decision", "owner_type", "owner_id", "agent_id", "action_id", "action_type",
-  "action_hash", "matched_rule_id", "policy_revision", "aud", "currency", "trust_profile", "approval_request_id", "sub", "sid",
+  "action_hash", "matched_rule_id", "policy_revision", "aud", "currency", "trust_profile", "use", "approval_request_id", "sub", "sid",
 ] as const;
 
 function refuse(reason: Reason, message: string): never {
@@ -149,6 +151,7 @@ export function compare(claims: Claims, expect: Expect): void {
   if (differs(expect.audience, claims.aud)) refuse("AUDIENCE_MISMATCH", claims.aud === undefined ? "it names no audience" : `it is for audience "${claims.aud}"`);
   if (differs(expect.amountMinor, claims.amount_minor)) refuse("AMOUNT_MISMATCH", "it is for another amount");
   if (differs(expect.currency, claims.currency)) refuse("CURRENCY_MISMATCH", `it is for currency "${claims.currency}"`);
+  if (claims.use != null) refuse("ONLINE_ONLY", "it must be redeemed online: POST /v1/redeem-proof");
 }
 
 const rfc3339 = /^(\d{4})-(\d\d)-(\d\d)T(\d\d):(\d\d):(\d\d)(\.\d+)?(?:Z|([+-])(\d\d):(\d\d))$/;
