@@ -41,7 +41,7 @@ func (s *Server) agentRoutes() []route {
 func settlements(prefix string, settle func(kind string) func(c *call, in leash.SettleInput) (leash.SettleAnswer, error)) []route {
 	one := func(kind, doc string, required ...string) route {
 		return route{method: "POST", path: prefix + "/decisions/:id/" + kind, summary: "Settle a charge: " + kind,
-			doc: doc + " The same settlement again changes nothing. Lowering a charge is 409 SETTLEMENT_NOT_ALLOWED unless settle_by of each budget names the caller.",
+			doc:      doc + " The same settlement again changes nothing. Lowering a charge is 409 SETTLEMENT_NOT_ALLOWED unless settle_by of each budget names the caller.",
 			endpoint: takes(settle(kind), required...)}
 	}
 	return []route{
