@@ -28,6 +28,9 @@ type KeyView struct {
 func (s *Service) loadKeys(ctx context.Context) error {
 	err := s.update(ctx, func(tx store.Tx) error {
 		state, err := store.Get[store.State](ctx, tx, store.StateKey)
+		if errors.Is(err, store.ErrNotFound) && s.store.LastSeq() > 0 {
+			return fail(Unavailable, "the log has entries, and the record of the installation (state.yaml) is missing; restore it from a backup of the whole folder")
+		}
 		if errors.Is(err, store.ErrNotFound) {
 			state = store.State{SchemaVersion: schemaVersion, CreatedAt: s.Now()}
 		} else if err != nil {

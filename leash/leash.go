@@ -25,6 +25,8 @@ import (
 type Store interface {
 	policybook.Store
 
+	// Fault is why the last write of the log or of a nonce failed; nil if it succeeded.
+	Fault() error
 	// Version changes whenever a record does.
 	Version() uint64
 	// Record writes a decision to the log and charges its budgets, all or nothing; see store/file.

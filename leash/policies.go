@@ -61,12 +61,13 @@ type PolicyInput struct {
 	ExpectText *string `json:"-"`
 }
 
-// Health says whether the policies on disk are those that are active.
+// Health says whether the server can decide, and whether the policies on disk are those that are active.
 type Health struct {
-	Status    string               `json:"status"`   // ok or degraded
-	Revisions map[string]string    `json:"revision"` // by owner
-	Errors    map[string][]Problem `json:"errors"`   // by owner; "" for files and folders of no owner
-	Ignored   []string             `json:"ignored"`  // files that are not policies
+	Status    string               `json:"status"`          // ok or degraded
+	Fault     string               `json:"fault,omitempty"` // why the state cannot be written; nothing is allowed meanwhile
+	Revisions map[string]string    `json:"revision"`        // by owner
+	Errors    map[string][]Problem `json:"errors"`          // by owner; "" for files and folders of no owner
+	Ignored   []string             `json:"ignored"`         // files that are not policies
 }
 
 // PolicyHealth returns the active revisions and what on disk is not active.
@@ -80,6 +81,9 @@ func (s *Service) PolicyHealth(ctx context.Context) (Health, error) {
 	}
 	for _, o := range owners {
 		h.Revisions[o.ID] = s.policies.Engine(o.ID).Revision()
+	}
+	if err := s.store.Fault(); err != nil {
+		h.Status, h.Fault = "degraded", err.Error()
 	}
 	for _, b := range status.Broken {
 		h.Status = "degraded"

@@ -103,7 +103,10 @@ func (s *Server) ready(c *call) (done, error) {
 	if s.svc.Releasing() {
 		return done{}, fail(leash.Unavailable, "the server is stopping")
 	}
-	_, err := s.svc.PolicyHealth(c.ctx)
+	h, err := s.svc.PolicyHealth(c.ctx)
+	if err == nil && h.Fault != "" {
+		return done{}, fail(leash.Unavailable, "the server cannot write its state; see its log")
+	}
 	return said(err)
 }
 

@@ -100,11 +100,24 @@ func OpenCheckpoint(signed []byte, keys map[string]ed25519.PublicKey) (Checkpoin
 	if err != nil {
 		return Checkpoint{}, fmt.Errorf("%w: %w", ErrCheckpoint, err)
 	}
-	lines := strings.Split(n.Text, "\n")
+	return parseCheckpoint(n.Text)
+}
+
+// ReadCheckpoint reads what a signed checkpoint says, without knowing whether its signature is valid. What is wrong
+// wraps ErrCheckpoint.
+func ReadCheckpoint(signed []byte) (Checkpoint, error) {
+	text, _, ok := strings.Cut(string(signed), "\n\n")
+	if !ok {
+		return Checkpoint{}, fmt.Errorf("%w: it is not a signed note", ErrCheckpoint)
+	}
+	return parseCheckpoint(text + "\n")
+}
+
+func parseCheckpoint(text string) (c Checkpoint, err error) {
+	lines := strings.Split(text, "\n")
 	if len(lines) != 5 || lines[0] != checkpointOrigin || lines[4] != "" {
 		return Checkpoint{}, fmt.Errorf("%w: it is a note about something else", ErrCheckpoint)
 	}
-	var c Checkpoint
 	if c.Seq, err = strconv.ParseUint(lines[1], 10, 64); err != nil {
 		return Checkpoint{}, fmt.Errorf("%w: sequence number: %w", ErrCheckpoint, err)
 	}

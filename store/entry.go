@@ -108,6 +108,8 @@ const (
 	EntryRedacted   EventType = "ENTRY_REDACTED"
 	LogCheckpoint   EventType = "CHECKPOINT"
 	LogRecovered    EventType = "LOG_RECOVERED" // a torn last line was cut off at start-up
+	// LogAdopted says that entries of the log are missing, and what is known of them. Its data is an Adopted.
+	LogAdopted EventType = "LOG_ADOPTED"
 	// ProofRedeemed says that a counterparty used a proof up. Its data is a Settled of the kind redeem.
 	ProofRedeemed EventType = "PROOF_REDEEMED"
 	// SettlementRefused says that somebody asked to lower a charge and may not.
@@ -124,7 +126,7 @@ var eventTypes = [...]EventType{
 	OwnerCreated, OwnerUpdated, OwnerRevoked,
 	SessionStarted, SessionEnded, KeyRotated, KeyRevoked,
 	EntryRedacted, LogCheckpoint, LogRecovered,
-	PolicyRecovered, ProofRedeemed, SettlementRefused,
+	PolicyRecovered, ProofRedeemed, SettlementRefused, LogAdopted,
 }
 
 // Code is a number for the event type that stays the same; 0 if there is no such type.

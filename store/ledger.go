@@ -49,6 +49,43 @@ type Settled struct {
 	Net        []int64   `json:"net"` // what the decision's charges, in order, now come to
 }
 
+// Adopted is the data of a LOG_ADOPTED entry: what a snapshot knew of entries that are missing in the log.
+type Adopted struct {
+	LastKnown uint64   `json:"last_known_entry"`
+	Why       string   `json:"why"`
+	Accounts  string   `json:"accounts"` // JSON of []SavedAccount: its numbers are beyond what canonical JSON holds
+	Consumed  []string `json:"consumed_approvals,omitempty"`
+}
+
+// foldAdopted takes over accounts as they were known, and approvals that were redeemed. Undoing it keeps them:
+// whoever adopts a log tries again.
+func (l *Ledger) foldAdopted(e *Entry, sign int64) error {
+	var a Adopted
+	if err := json.Unmarshal(e.Data, &a); err != nil {
+		return fmt.Errorf("entry %d: data of an adoption: %w", e.Seq, err)
+	}
+	if sign < 0 {
+		return nil
+	}
+	var accounts []SavedAccount
+	if err := json.Unmarshal([]byte(a.Accounts), &accounts); err != nil {
+		return fmt.Errorf("entry %d: accounts of an adoption: %w", e.Seq, err)
+	}
+	for _, saved := range accounts {
+		if have := l.accounts[saved.Key]; have != nil && have.seq >= e.Seq {
+			continue
+		}
+		saved.Seq = e.Seq
+		if err := l.Load(saved); err != nil {
+			return fmt.Errorf("entry %d: %w", e.Seq, err)
+		}
+	}
+	for _, id := range a.Consumed {
+		l.LoadConsumed(id)
+	}
+	return nil
+}
+
 // Consumed says whether the log holds a decision that redeemed the approval.
 func (l *Ledger) Consumed(approvalID string) bool {
 	_, ok := l.consumed[approvalID]
@@ -164,6 +201,8 @@ func (l *Ledger) fold(e *Entry, sign int64, wants func(*account) bool) error {
 		at = s.ChargedAt
 	case BudgetAlert:
 		return l.foldAlert(e, sign, wants)
+	case LogAdopted:
+		return l.foldAdopted(e, sign)
 	default:
 		return nil
 	}

@@ -1,10 +1,13 @@
 package main
 
 import (
+	"bufio"
+	"cmp"
 	"context"
 	"crypto/ed25519"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"net/url"
 	"os"
@@ -22,8 +25,8 @@ import (
 )
 
 func auditCommand(a *app) *cobra.Command {
-	return forOwner(a, noun("audit", "The log: list, tail, verify, export, redact",
-		auditList(a), auditTail(a), auditVerify(a), auditExport(a), auditRedact(a)))
+	return forOwner(a, noun("audit", "The log: list, tail, verify, export, redact, adopt",
+		auditList(a), auditTail(a), auditVerify(a), auditExport(a), auditRedact(a), auditAdopt(a)))
 }
 
 // auditFilter is which entries to show.
@@ -367,4 +370,55 @@ place. Copies and backups are not touched.`,
 			})
 		},
 	}
+}
+
+func auditAdopt(a *app) *cobra.Command {
+	var yes bool
+	c := &cobra.Command{
+		Use:   "adopt",
+		Short: "Go on after the log was lost, with budgets at their last known sums",
+		Long: `A folder whose log was moved, emptied, shortened or replaced does not open: a budget would begin at 0 again, and
+approvals could be redeemed twice. Put the file back, or restore a backup, if you can. If not, this command accepts the
+log as it is. It records in the log that entries are missing, and carries over the budgets and redeemed approvals of the
+last snapshot. The server must be stopped.`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if has, err := a.settings.hasData(); err != nil || !has {
+				return cmp.Or(err, fmt.Errorf("%s is not a data folder", a.settings.data))
+			}
+			log, err := a.settings.logger(a.err, slog.LevelWarn)
+			if err != nil {
+				return err
+			}
+			var declined bool
+			lost, err := file.Adopt(cmd.Context(), a.settings.data, file.Options{Clock: a.clock, Log: log}, func(lost *file.LostLogError) bool {
+				declined = !yes && !a.agrees(fmt.Sprintf("%v.\n\nEntries after %d are lost. Adopt the log as it is?", lost.Why, lost.Ends))
+				return !declined
+			})
+			switch {
+			case declined:
+				return errors.New("nothing was changed; add --yes to adopt the log without being asked")
+			case err != nil:
+				return locked(err)
+			case lost == nil:
+				a.say("The log is whole; nothing was changed.")
+			default:
+				a.say("The log is adopted as it is. It says so in a LOG_ADOPTED entry; budgets are at their last known sums.")
+			}
+			return nil
+		},
+	}
+	c.Flags().BoolVar(&yes, "yes", false, "do not ask")
+	return c
+}
+
+// agrees asks a person at the terminal; without one, the answer is no.
+func (a *app) agrees(question string) bool {
+	if !a.interactive {
+		fmt.Fprintln(a.err, question)
+		return false
+	}
+	fmt.Fprintf(a.err, "%s [y/N] ", question)
+	answer, err := bufio.NewReader(a.in).ReadString('\n')
+	return err == nil && strings.EqualFold(strings.TrimSpace(answer), "y")
 }

@@ -1,8 +1,11 @@
 package main
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"maps"
+	"net"
 	"net/http"
 	"slices"
 
@@ -12,7 +15,8 @@ import (
 )
 
 func healthCommand(a *app) *cobra.Command {
-	return &cobra.Command{
+	var strict bool
+	c := &cobra.Command{
 		Use:   "health",
 		Short: "Say whether the server that holds the data folder is well",
 		Long: `Asks through the admin socket whether the server can decide, and what is wrong with the policy files. Policy files
@@ -22,18 +26,36 @@ policies are listed too.`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			c, running := a.running(cmd.Context())
 			if !running {
-				return advise(fmt.Errorf("no server holds %s", a.settings.data), "start one with `openleash start`")
+				return a.noServer()
 			}
-			if err := c.call(cmd.Context(), http.MethodGet, "/readyz", nil, nil); err != nil {
-				return err
-			}
-			return ask(cmd.Context(), a, http.MethodGet, "/v1/admin/health", nil, func(h leash.Health) error {
+			ready := c.call(cmd.Context(), http.MethodGet, "/readyz", nil, nil)
+			return errors.Join(ask(cmd.Context(), a, http.MethodGet, "/v1/admin/health", nil, func(h leash.Health) error {
 				a.say("%s", h.Status)
+				if h.Fault != "" {
+					a.say("%s %s", a.paint.red("cannot decide:"), printable(h.Fault))
+				}
 				a.showPolicyFiles(h)
+				if ready == nil && strict && h.Status != "ok" {
+					return exitCode(refused)
+				}
 				return nil
-			})
+			}), ready)
 		},
 	}
+	c.Flags().BoolVar(&strict, "strict", false, "fail if the server is degraded, too")
+	return c
+}
+
+// noServer says why no server answers on the admin socket: there is none, or this user may not open it.
+func (a *app) noServer() error {
+	conn, err := net.Dial("unix", a.settings.socket()) //nolint:noctx // a local socket answers at once
+	if err == nil {
+		return conn.Close()
+	}
+	if errors.Is(err, fs.ErrPermission) {
+		return advise(fmt.Errorf("this user may not open %s", a.settings.socket()), "run the command as the user that runs the server")
+	}
+	return advise(fmt.Errorf("no server holds %s", a.settings.data), "start one with `openleash start`")
 }
 
 // showPolicyFiles lists the policy files that are not active as they are on disk.

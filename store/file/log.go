@@ -26,6 +26,7 @@ type auditLog struct {
 	segmentSize int64
 	clock       func() time.Time
 	committed   func(entries int, took time.Duration, err error) // may be nil
+	warn        func(what string, err error)
 	openSegment func(path string, number int, first uint64) (*segment, error)
 
 	mu       sync.Mutex // guards what follows; never held over a write
@@ -35,6 +36,7 @@ type auditLog struct {
 	writing  *batch                   // nil while none is
 	durable  uint64                   // the last sequence number that is on disk
 	failures int                      // batches undone so far
+	fault    error                    // of the last write; nil if it succeeded
 	moved    map[uint32]chan struct{} // by owner, for those who follow
 	closed   bool
 	wanted   int // entries that wake the goroutine that writes; 0 while it looks by itself
@@ -50,6 +52,7 @@ type auditLog struct {
 	// What follows belongs to the goroutine that writes.
 	delay time.Duration // commitDelay
 	timer *time.Timer
+	head  *logHead
 	file  handle // nil: must be opened anew
 	size  int64  // of the lines that hold
 	dirty bool   // there may be more behind size
@@ -156,6 +159,17 @@ func (b *batch) wait() error {
 	return b.err
 }
 
+// Fault is why the last write of the log failed, or of the nonces; nil if both succeeded.
+func (s *Store) Fault() error {
+	s.log.mu.Lock()
+	fault := s.log.fault
+	s.log.mu.Unlock()
+	if fault != nil {
+		return fault
+	}
+	return s.nonces.fault()
+}
+
 // last is the last durable sequence number.
 func (l *auditLog) last() uint64 {
 	l.mu.Lock()
@@ -246,6 +260,7 @@ func (l *auditLog) ask(do func() error) error {
 func (l *auditLog) publish(b *batch) {
 	l.mu.Lock()
 	l.writing = nil
+	l.fault = nil
 	l.durable += uint64(len(b.items))
 	l.lately = len(b.items) + len(l.queue.items)
 	l.wake(b)
@@ -266,6 +281,7 @@ func (l *auditLog) fail(b *batch, err error) {
 	}
 	l.writing, l.queue = nil, newBatch(b.first)
 	l.failures++
+	l.fault = err
 	l.lately = 0
 	l.mu.Unlock()
 	b.err, behind.err = err, err
@@ -298,6 +314,9 @@ func (l *auditLog) write(b *batch) error {
 		r.offset, r.length = l.size+int64(at), uint32(len(l.buf)-at)
 		records[i] = r
 	}
+	if err := l.inPlace(); err != nil {
+		return err
+	}
 	l.dirty = true
 	n, err := l.file.WriteAt(l.buf, l.size)
 	if err == nil && n < len(l.buf) {
@@ -313,8 +332,33 @@ func (l *auditLog) write(b *batch) error {
 	l.dirty, l.chain = false, prev
 	l.size += int64(len(l.buf))
 	l.active().add(records)
+	if err := l.head.write(b.first+uint64(len(b.items))-1, prev); err != nil {
+		l.warn("remembering how far the log has come", err)
+	}
 	if cap(l.buf) > 4*store.MaxLine {
 		l.buf = nil
+	}
+	return nil
+}
+
+// inPlace checks that the file in the folder is still the one that was replayed and written: one that was moved,
+// truncated or replaced under the server takes no more decisions.
+func (l *auditLog) inPlace() error {
+	g := l.active()
+	name := filepath.Join(l.dir, activeLog)
+	found, err := os.Stat(name)
+	if err != nil {
+		return fmt.Errorf("the log is not in its place: %w; put the file back", err)
+	}
+	have, err := g.lines.Stat()
+	if err != nil {
+		return fmt.Errorf("looking at the log: %w", err)
+	}
+	switch {
+	case !os.SameFile(found, have):
+		return fmt.Errorf("%s was moved or replaced while the server runs; put the file back, or stop the server and see the chapter on the log in `openleash docs operations`", name)
+	case found.Size() < l.size:
+		return fmt.Errorf("%s was cut from %d to %d bytes while the server runs; restore it", name, l.size, found.Size())
 	}
 	return nil
 }
@@ -354,7 +398,10 @@ func (l *auditLog) ready() error {
 	if l.file != nil {
 		return nil
 	}
-	f, err := l.disk.Open(filepath.Join(l.dir, activeLog), os.O_WRONLY|os.O_CREATE)
+	if err := l.inPlace(); err != nil {
+		return err
+	}
+	f, err := l.disk.Open(filepath.Join(l.dir, activeLog), os.O_WRONLY)
 	if err != nil {
 		return fmt.Errorf("opening the log: %w", err)
 	}

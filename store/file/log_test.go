@@ -179,7 +179,10 @@ func TestTornTail(t *testing.T) {
 		t.Fatal(err)
 	}
 	lines := bytes.SplitAfter(whole, []byte("\n"))
-	for _, tail := range []string{`{"act`, "\x00\x00\x00", string(lines[4][:len(lines[4])-1])} {
+	for i, tail := range []string{`{"act`, "\x00\x00\x00", string(lines[4][:len(lines[4])-1])} {
+		if whole, err = os.ReadFile(path); err != nil {
+			t.Fatal(err)
+		}
 		if err := os.WriteFile(path, append(bytes.Clone(whole), tail...), 0o600); err != nil {
 			t.Fatal(err)
 		}
@@ -188,7 +191,7 @@ func TestTornTail(t *testing.T) {
 		}
 		s := openStore(t, dir, Options{})
 		page, err := s.Audit(ctx, store.AuditQuery{Types: []store.EventType{store.LogRecovered}})
-		if err != nil || len(page.Items) != 1 || !contains(string(page.Items[0].Data), fmt.Sprintf(`"bytes_cut":%d`, len(tail))) {
+		if err != nil || len(page.Items) != i+1 || !contains(string(page.Items[0].Data), fmt.Sprintf(`"bytes_cut":%d`, len(tail))) {
 			t.Errorf("%.9q: %v %v", tail, page, err)
 		}
 		if n := spent(t, s); n != 5 {
@@ -227,7 +230,7 @@ func TestCorruptMiddle(t *testing.T) {
 			t.Fatal(err)
 		}
 		_, err := Open(context.Background(), dir, Options{Clock: start().Now, Log: quiet})
-		if err == nil || !contains(err.Error(), name) || !contains(err.Error(), "truncate -s") {
+		if err == nil || !contains(err.Error(), name) || !contains(err.Error(), "openleash audit adopt") || contains(err.Error(), "truncate") {
 			t.Errorf("%s: %v", name, err)
 		}
 		if now, _ := os.ReadFile(path); !bytes.Equal(now, broken) {

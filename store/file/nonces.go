@@ -62,6 +62,13 @@ type nonces struct {
 	dirty  bool
 	files  map[string]int64 // of the past → latest expiry in it
 	latest int64            // expiry in the open file
+	failed error            // of the last write
+}
+
+func (n *nonces) fault() error {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.failed
 }
 
 type nonceSet struct {
@@ -86,8 +93,8 @@ func (n *nonces) use(u usedNonce) error {
 	if n.total >= n.limit || n.of[u.agent] >= n.limit/4*3 {
 		return store.ErrFull
 	}
-	if err := n.write(u); err != nil {
-		return unavailable(fmt.Errorf("writing a nonce: %w", err))
+	if n.failed = n.write(u); n.failed != nil {
+		return unavailable(fmt.Errorf("writing a nonce: %w", n.failed))
 	}
 	n.put(u)
 	return nil

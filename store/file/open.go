@@ -27,10 +27,15 @@ func (s *Store) openLog(ctx context.Context) (*recovered, error) {
 	l := &auditLog{
 		dir: s.dir, disk: s.disk, random: s.opts.Random, redact: s.opts.Redact, segmentSize: s.opts.SegmentSize,
 		openSegment: s.openSegment, clock: s.opts.Clock, committed: s.opts.Committed, ledger: store.NewLedger(),
+		warn:   func(what string, err error) { s.opts.Log.Warn(what, "err", err) },
 		wanted: 1, delay: commitDelay, timer: time.NewTimer(0),
 		woken: make(chan struct{}, 1), moved: map[uint32]chan struct{}{}, asks: make(chan func()), stopped: make(chan struct{}),
 	}
 	s.log = l
+	fresh, err := s.isFresh()
+	if err != nil {
+		return nil, err
+	}
 	if err := s.loadKey(); err != nil {
 		return nil, err
 	}
@@ -49,6 +54,9 @@ func (s *Store) openLog(ctx context.Context) (*recovered, error) {
 		if rec, err = s.replaySegment(l.segments[i], &chain, i == len(l.segments)-1); err != nil {
 			return nil, errors.Join(err, l.closeFiles())
 		}
+	}
+	if err := s.checkHead(chain, fresh || s.opts.adopts); err != nil {
+		return nil, errors.Join(err, l.closeFiles())
 	}
 	l.chain, l.size, l.durable = chain.Hash, l.active().size, chain.Seq
 	l.queue = newBatch(chain.Seq + 1)
@@ -171,8 +179,9 @@ func (s *Store) cut(g *segment, chain store.Chain, line int, end, size int64) (*
 func (s *Store) corrupt(g *segment, line int, offset int64, err error) error {
 	name := filepath.Base(g.path)
 	return fmt.Errorf("%s line %d (entry %d, at byte %d): %w; nothing was changed. Restore the file from a backup. "+
-		"To go on without what follows, keep a copy of the file, then cut it: truncate -s %d %s, and remove later segments and the cache folder; `openleash audit verify` tells more",
-		name, line, g.first+uint64(line)-1, offset, err, offset, filepath.Join(s.dir, name))
+		"`openleash audit verify` tells more. To go on without this entry and what follows it, move the file and all later segments away and run "+
+		"`openleash audit adopt`, which keeps budgets at their last known sums",
+		name, line, g.first+uint64(line)-1, offset, err)
 }
 
 // report writes to the log what a start-up mended.

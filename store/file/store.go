@@ -45,6 +45,7 @@ type Options struct {
 	Nonces int
 
 	disk          disk   // the file system; tests make it fail
+	adopts        bool   // the log is accepted as it is; see Adopt
 	snapshotEvery uint64 // entries, which a start-up replays: 20,000
 }
 
@@ -208,6 +209,10 @@ func (l *auditLog) closeFiles() error {
 	if l.file != nil {
 		errs = append(errs, l.file.Close())
 		l.file = nil
+	}
+	if l.head != nil {
+		errs = append(errs, l.head.file.Sync(), l.head.file.Close())
+		l.head = nil
 	}
 	l.segmentsMu.Lock()
 	defer l.segmentsMu.Unlock()
