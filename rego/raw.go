@@ -55,9 +55,13 @@ func compileRego(f File) (*Policy, compiler.Diagnostics) {
 		at = position(f.Path, t.Location)
 		return refuse("outside_reference", "a policy sees its input and itself, and no other data")
 	}
-	if w := mocks(module); w != nil {
+	if w := mocked(module); w != nil {
 		at = position(f.Path, w.Location)
-		return refuse("mocked_builtin", "a policy cannot put another function in the place of %s; a test can", w.Target)
+		return refuse("mocked_document", "a policy cannot replace %s by something else; a test can", w.Target)
+	}
+	if t := tooLarge(module); t != nil {
+		at = position(f.Path, t.Location)
+		return refuse("too_large", "this value can grow beyond %d nodes, because values that hold others are used several times in it", maxGrowth)
 	}
 	if ds := badPatterns(f.Path, module); len(ds) > 0 {
 		return nil, ds

@@ -215,7 +215,7 @@ func TestRawRegoIsRefused(t *testing.T) {
 		"clock":            {"package openleash.policy.raw\ndecision := time.now_ns()", "rego_type_error"},
 		"random":           {"package openleash.policy.raw\ndecision := rand.intn(\"a\", 5)", "rego_type_error"},
 		"name resolution":  {"package openleash.policy.raw\ndecision := net.lookup_ip_addr(\"x\")", "rego_type_error"},
-		"another built-in": {"package openleash.policy.raw\ndecision := \"a\" if lower(\"A\") == \"A\" with lower as upper", "mocked_builtin"},
+		"another built-in": {"package openleash.policy.raw\ndecision := \"a\" if lower(\"A\") == \"A\" with lower as upper", "mocked_document"},
 		"files":            {"package openleash.policy.raw\ndecision := json.match_schema({}, {\"$ref\": \"file:///etc/passwd\"})", "rego_type_error"},
 		"recursion":        {"package openleash.policy.raw\ndecision := x\nx := decision", "rego_recursion_error"},
 		"syntax":           {"package openleash.policy.raw\ndecision := ", "rego_parse_error"},

@@ -129,14 +129,24 @@ func TestPromise26_HidingAFieldNeverHelps(t *testing.T) {
 	})
 }
 
-// compared are the fields that the policies compare, and do not ask for the existence of.
+// compared are the fields that the policies compare, and do not ask for the existence of. Constraints on domains ask
+// of those that are given, so that leaving one of two out is like exists: it is not hiding.
 func (r random) compared() []string {
-	var out []string
+	var out, optional []string
+	for _, p := range r.parsed {
+		for _, rule := range p.Rules {
+			for _, ref := range rule.Fields {
+				if ref.Type == "domain" {
+					optional = append(optional, fmt.Sprint(ref.Path[0], ".", ref.Path[1]))
+				}
+			}
+		}
+	}
 	for _, p := range r.parsed {
 		for _, rule := range p.Rules {
 			for _, ref := range rule.Fields {
 				field := fmt.Sprint(ref.Path[0], ".", ref.Path[1])
-				if !slices.Contains(out, field) && !r.askIfThere(field) {
+				if !slices.Contains(out, field) && !slices.Contains(optional, field) && !r.askIfThere(field) {
 					out = append(out, field)
 				}
 			}
