@@ -38,7 +38,9 @@ const tooMuch = 1 << 40
 
 func capped(n int64) int64 { return min(n, tooMuch) }
 
-func (a linear) plus(b linear) linear { return linear{capped(a.nodes + b.nodes), capped(a.times + b.times)} }
+func (a linear) plus(b linear) linear {
+	return linear{capped(a.nodes + b.nodes), capped(a.times + b.times)}
+}
 func (a linear) scaled(n int64) linear {
 	return linear{capped(capped(a.nodes) * min(n, tooMuch>>20)), capped(capped(a.times) * min(n, tooMuch>>20))}
 }
