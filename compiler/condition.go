@@ -77,17 +77,17 @@ func (r *reader) match(n *yaml.Node, noun, pathKey, opKey string) Expr {
 }
 
 // foldAction makes a comparison with the action type ignore case, as action patterns do.
-func (m *Match) foldAction() {
-	if !slices.Equal(m.Path, Path{"action_type"}) {
+func (e *Match) foldAction() {
+	if !slices.Equal(e.Path, Path{"action_type"}) {
 		return
 	}
-	for i, v := range m.Values {
+	for i, v := range e.Values {
 		switch s, ok := v.Value.(string); {
 		case !ok:
-		case m.Op == Regex:
-			m.Values[i].Value = "(?i)" + s
+		case e.Op == Regex:
+			e.Values[i].Value = "(?i)" + s
 		default:
-			m.Values[i].Value = FoldAction(s)
+			e.Values[i].Value = FoldAction(s)
 		}
 	}
 }

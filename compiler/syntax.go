@@ -30,15 +30,6 @@ func (e *emitter) index(list *ast.Term, i int) *ast.Term {
 	return e.term(ast.Ref{list, e.number(i)})
 }
 
-// object is {key: value, …}; keys are strings.
-func (e *emitter) object(pairs ...any) *ast.Term {
-	o := ast.NewObject()
-	for i := 0; i < len(pairs); i += 2 {
-		o.Insert(e.text(pairs[i].(string)), pairs[i+1].(*ast.Term)) //nolint:gosec // G602: keys and values come in pairs
-	}
-	return e.term(o)
-}
-
 func (e *emitter) expr(x *ast.Expr) *ast.Expr {
 	x.Location = e.location()
 	return x

@@ -36,7 +36,7 @@ func (s *Service) Authorize(ctx context.Context, a *Agent, body []byte) (*Answer
 		return nil, err
 	}
 	if a.layers.Empty() {
-		return nil, fail(NoPolicy, "no policy applies to the agent %q yet, so nothing is allowed; ask its owner to write one", a.AgentID)
+		return nil, s.noPolicy(ctx, a, action, now)
 	}
 	approval, err := s.presented(ctx, a, action, now)
 	if err != nil {
@@ -85,6 +85,26 @@ type decided struct {
 	policies rego.Result // what the policies say, before an approval and budgets
 }
 
+// noPolicy records the denial of an agent to which no policy applies, and returns the error that says so.
+func (s *Service) noPolicy(ctx context.Context, a *Agent, action *proof.ParsedAction, now time.Time) error {
+	d := s.newDecision(a, action, now)
+	d.Result, d.Reason = store.Deny, store.NoPolicy
+	if _, err := s.record(ctx, a, d, nil); err != nil {
+		return err
+	}
+	return fail(NoPolicy, "no policy applies to the agent %q yet, so nothing is allowed; ask its owner to write one", a.AgentID)
+}
+
+// newDecision is a decision on an action, without its result.
+func (s *Service) newDecision(a *Agent, action *proof.ParsedAction, now time.Time) store.Decision {
+	return store.Decision{
+		ID: s.newID("dec"), Time: now, OwnerID: a.OwnerID, AgentID: a.AgentID,
+		AgentPrincipalID: a.PrincipalID, Groups: a.Groups,
+		ActionID: action.ActionID, ActionType: action.ActionType, ActionHash: action.Hash, Action: action.Canonical,
+		PolicyRevision: a.engine.Revision(), Nonce: a.nonce,
+	}
+}
+
 // readAction decodes an action request and holds it to the agent that signed it.
 func (s *Service) readAction(a *Agent, body []byte) (*proof.ParsedAction, error) {
 	action, err := ParseAction(body)
@@ -128,13 +148,8 @@ func (s *Service) decide(ctx context.Context, a *Agent, action *proof.ParsedActi
 	if said.Err != nil {
 		s.cfg.Log.ErrorContext(ctx, "policy error", "owner_id", a.OwnerID, "policy_id", said.PolicyID, "err", said.Err)
 	}
-	d := store.Decision{
-		ID: s.newID("dec"), Time: now, OwnerID: a.OwnerID, AgentID: a.AgentID,
-		AgentPrincipalID: a.PrincipalID, Groups: a.Groups,
-		ActionID: action.ActionID, ActionType: action.ActionType, ActionHash: action.Hash, Action: action.Canonical,
-		Result: store.Result(said.Result), PolicyID: said.PolicyID, RuleID: said.RuleID,
-		Reason: said.Reason, PolicyRevision: a.engine.Revision(), Nonce: a.nonce,
-	}
+	d := s.newDecision(a, action, now)
+	d.Result, d.PolicyID, d.RuleID, d.Reason = store.Result(said.Result), said.PolicyID, said.RuleID, said.Reason
 	for _, m := range said.Matches {
 		d.Policies = append(d.Policies, store.PolicyMatch(m))
 	}

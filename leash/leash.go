@@ -123,7 +123,6 @@ type Service struct {
 	keys     atomic.Pointer[proof.KeyRing]
 	agents   sync.Map // agent_id → *Agent
 
-	reload   sync.Mutex
 	guesses  guesses
 	hashing  chan struct{} // bounds concurrent argon2id
 	setup    setupCode

@@ -217,7 +217,14 @@ func TestWalkThrough(t *testing.T) {
 	if got := b.askErr(action("a0", `{"amount":45}`)); got != leash.NoPolicy {
 		t.Fatalf("without a policy: %s", got)
 	}
+	page, err := w.Audit(t.Context(), w.owner, store.AuditQuery{Types: []store.EventType{store.DecisionCreated}})
+	if err != nil || len(page.Items) != 1 || page.Items[0].Decision.Result != store.Deny || page.Items[0].Decision.Reason != "no_policy" {
+		t.Errorf("the log has %+v, %v", page.Items, err)
+	}
 	w.policy(spending)
+	if got := b.ask(action("a0", `{"amount":45}`)); got.Result != store.Allow {
+		t.Errorf("the same action once there is a policy: %s", got.Result)
+	}
 	for amount, want := range map[int]store.Result{45: store.Allow, 250: store.RequireApproval, 600: store.Deny} {
 		answer := b.ask(action(fmt.Sprint("a", amount), fmt.Sprintf(`{"amount":%d,"currency":"USD"}`, amount)))
 		if answer.Result != want || (answer.ProofToken != nil) != (want == store.Allow) {

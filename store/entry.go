@@ -59,6 +59,10 @@ type Decision struct {
 	Nonce string `json:"nonce,omitempty"`
 }
 
+// NoPolicy is the reason of a denial because no policy applied to the agent. It does not bind its action_id: asked
+// again, the action is decided by the policies that there are then.
+const NoPolicy = "no_policy"
+
 // Consumes is the approval that the decision uses up: the one that was presented, if it allows.
 func (d *Decision) Consumes() string {
 	if d.Result != Allow {

@@ -44,6 +44,7 @@ type Settled struct {
 	DecisionID string    `json:"decision_id"`
 	Kind       string    `json:"kind"`
 	Amount     int64     `json:"amount_minor"` // as asked for
+	Left       int64     `json:"left"`         // of what was committed, after refunds
 	ChargedAt  time.Time `json:"charged_at"`   // when the decision was charged: in that window it counts
 	Receipt    string    `json:"receipt,omitempty"`
 	Net        []int64   `json:"net"` // what the decision's charges, in order, now come to

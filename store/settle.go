@@ -36,7 +36,13 @@ func SettleCharges(d *Decision, charges []Charge, last *Settled, s Settlement) (
 	if last != nil {
 		copy(net, last.Net)
 	}
-	now = Settled{DecisionID: d.ID, Kind: s.Kind, Amount: s.Amount, Receipt: s.Receipt, ChargedAt: d.Time, Net: make([]int64, len(net))}
+	left := s.Amount // of what was committed
+	if s.Kind == Refund {
+		if left = last.Left - s.Amount; left < 0 {
+			return nil, now, false, fmt.Errorf("%w: a refund of %d from %d", ErrSettlement, s.Amount, last.Left)
+		}
+	}
+	now = Settled{DecisionID: d.ID, Kind: s.Kind, Amount: s.Amount, Left: left, Receipt: s.Receipt, ChargedAt: d.Time, Net: make([]int64, len(net))}
 	for i, c := range charges {
 		to, err := settledAmount(c.Budget.Key.Measure, net[i], last, s)
 		if err != nil {

@@ -4,6 +4,7 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -25,7 +26,7 @@ var accepted = []string{"Apache-2.0", "BSD-2-Clause", "BSD-3-Clause", "ISC", "MI
 const minCoverage = 75
 
 func main() {
-	if err := run(os.Stdout, os.Args[1:]); err != nil {
+	if err := run(context.Background(), os.Stdout, os.Args[1:]); err != nil {
 		fmt.Fprintln(os.Stderr, "licenses:", err)
 		os.Exit(1)
 	}
@@ -34,8 +35,8 @@ func main() {
 type module struct{ Path, Version, Dir string }
 
 // run prints a line for each module that the packages link, and returns what is wrong with their licences.
-func run(w io.Writer, packages []string) error {
-	modules, err := linked(packages)
+func run(ctx context.Context, w io.Writer, packages []string) error {
+	modules, err := linked(ctx, packages)
 	if err != nil {
 		return err
 	}
@@ -60,8 +61,8 @@ func run(w io.Writer, packages []string) error {
 }
 
 // linked lists the modules of other people that the packages link.
-func linked(packages []string) ([]module, error) {
-	out, err := exec.Command("go", append([]string{"list", "-deps", "-json=Module"}, packages...)...).Output() //nolint:gosec // G204: packages that CI names
+func linked(ctx context.Context, packages []string) ([]module, error) {
+	out, err := exec.CommandContext(ctx, "go", append([]string{"list", "-deps", "-json=Module"}, packages...)...).Output() //nolint:gosec // G204: packages that CI names
 	if err != nil {
 		return nil, fmt.Errorf("listing the packages: %w", err)
 	}

@@ -192,8 +192,11 @@ func (s *Store) checkNewestCheckpoint(chain store.Chain, copied bool, lost func(
 		return fmt.Errorf("reading a checkpoint: %w", err)
 	}
 	c, err := store.ReadCheckpoint(text)
-	if err != nil || copied && c.Seq > chain.Seq {
-		return nil // a damaged checkpoint proves nothing; `audit verify` names it
+	if err != nil {
+		return fmt.Errorf("reading %s: %w; nothing was changed; restore it from a backup, or remove it", filepath.Base(names[len(names)-1]), err)
+	}
+	if copied && c.Seq > chain.Seq {
+		return nil
 	}
 	if c.Seq > chain.Seq {
 		return lost(c.Seq, "it ends with entry %d, and the checkpoint %s is of entry %d", chain.Seq, filepath.Base(names[len(names)-1]), c.Seq)

@@ -17,6 +17,7 @@ import (
 
 // model is a ledger so simple that it is plainly right: the list of all that was charged.
 type model struct {
+	left   map[string]int64 // of what was committed, by decision
 	spends []spend
 }
 
@@ -172,6 +173,12 @@ func (m *model) settle(t *rapid.T, id, kind string, amount int64, err error) {
 		amount = 0
 	}
 	now := fmt.Sprint(kind, amount)
+	if kind == store.Refund && m.left[id] < amount && state != now && state != "" && !strings.HasPrefix(state, store.Release) {
+		if err == nil {
+			t.Fatalf("a refund of %d from %d", amount, m.left[id])
+		}
+		return
+	}
 	if state == now {
 		if err != nil {
 			t.Fatalf("the same again: %v", err)
@@ -190,6 +197,14 @@ func (m *model) settle(t *rapid.T, id, kind string, amount int64, err error) {
 	}
 	if err != nil {
 		return
+	}
+	if m.left == nil {
+		m.left = map[string]int64{}
+	}
+	if kind == store.Refund {
+		m.left[id] -= amount
+	} else {
+		m.left[id] = amount
 	}
 	for i := range m.spends {
 		s := &m.spends[i]

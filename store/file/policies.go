@@ -158,7 +158,7 @@ func (s *Store) checkWritable(path string) error {
 		return fmt.Errorf("%w: the folder %s is read-only (%s); change the file where it comes from", store.ErrReadOnly, at, plain(err))
 	}
 	if err != nil {
-		return nil // the transaction itself finds out, and undoes what it did
+		return nil //nolint:nilerr // the transaction itself finds out, and undoes what it did
 	}
 	return errors.Join(f.Close(), ignoreMissing(os.Remove(probe)))
 }

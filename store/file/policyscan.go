@@ -111,7 +111,7 @@ func (sc *policyScan) folder(dir, rel string, info fs.FileInfo, linked bool, cha
 	root, err := os.OpenRoot(dir) // saves the kernel the walk along the path of each file
 	var entries []fs.DirEntry
 	if err == nil {
-		defer root.Close()
+		defer func() { _ = root.Close() }() // it was only read
 		entries, err = os.ReadDir(dir)
 	}
 	switch {

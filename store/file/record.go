@@ -15,7 +15,8 @@ import (
 //
 // The same agent, action_id and action hash again yield the earlier decision, Replayed; with another
 // hash, store.ErrActionIDReused. A decision under an approval supersedes an earlier one that did not
-// allow, so that the answer to an approved action is not the request for approval that came before.
+// allow, so that the answer to an approved action is not the request for approval that came before; so does one
+// after a store.NoPolicy.
 // A full budget is *store.ExceededError, a redeemed approval store.ErrConsumed, a log that cannot be
 // written store.ErrUnavailable; in all three nothing was written, charged or consumed.
 func (s *Store) Record(ctx context.Context, d store.Decision, charges []store.Charge) (store.Recorded, error) {
@@ -78,6 +79,8 @@ func (l *auditLog) record(it item) (earlier *store.Entry, b *batch, r store.Reco
 			// Another's: the hashes collide.
 		case p.ActionHash != d.ActionHash:
 			return nil, nil, r, fmt.Errorf("%s: %w", d.ActionID, store.ErrActionIDReused)
+		case p.Reason == store.NoPolicy && d.Reason != store.NoPolicy:
+			// There are policies now.
 		case d.ApprovalID == "" || p.Result == store.Allow:
 			return &e, nil, r, nil
 		}

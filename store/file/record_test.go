@@ -122,3 +122,24 @@ func TestSettleMayNotLower(t *testing.T) {
 		t.Errorf("a second redemption: %+v, %v", again, err)
 	}
 }
+
+// Refunds of a decision that charged only budgets of counts add up to at most what was committed.
+func TestRefundOfCountsIsBounded(t *testing.T) {
+	c, ctx := start(), t.Context()
+	s := openStore(t, t.TempDir(), Options{Clock: c.Now})
+	b := budget(10, daily)
+	b.Key.Measure, b.Key.Currency = store.MeasureCount, ""
+	if _, err := s.Record(ctx, decision(1, c.now), []store.Charge{{Budget: b, Amount: 1}}); err != nil {
+		t.Fatal(err)
+	}
+	for _, step := range []struct {
+		kind   string
+		amount int64
+		want   error
+	}{{store.Commit, 100, nil}, {store.Refund, 60, nil}, {store.Refund, 41, store.ErrSettlement}, {store.Refund, 40, nil}, {store.Refund, 1, store.ErrSettlement}} {
+		_, err := s.Settle(ctx, store.Settlement{DecisionID: "dec_1", Kind: step.kind, Amount: step.amount, MayLower: anyBudget})
+		if !errors.Is(err, step.want) || step.want == nil && err != nil {
+			t.Errorf("%s %d: %v, want %v", step.kind, step.amount, err, step.want)
+		}
+	}
+}

@@ -11,7 +11,7 @@ import (
 func stampOf(info fs.FileInfo) store.Stamp {
 	st := store.Stamp{Size: info.Size(), Modified: info.ModTime().UnixNano()}
 	if sys, ok := info.Sys().(*syscall.Stat_t); ok {
-		st.Device, st.Inode, st.Changed = uint64(sys.Dev), sys.Ino, sys.Ctim.Nano()
+		st.Device, st.Inode, st.Changed = sys.Dev, sys.Ino, sys.Ctim.Nano()
 	}
 	return st
 }
