@@ -22,7 +22,8 @@ type entryView struct {
 // eventNames say what an event type means.
 var eventNames = map[store.EventType]string{
 	store.DecisionCreated: "Decision", store.ChargeSettled: "Charge settled", store.BudgetAlert: "Budget alert",
-	store.ApprovalRequested: "Approval asked for", store.ApprovalApproved: "Approved", store.ApprovalDenied: "Approval denied",
+	store.ApprovalRequested: "Approval asked for", store.ApprovalApproved: "Approved", store.ApprovalDenied: "Approval denied", store.ApprovalExpired: "Approval expired",
+	store.ProofRedeemed: "Proof redeemed", store.SettlementRefused: "Settlement refused", store.LogAdopted: "Log adopted",
 	store.AgentInvited: "Agent invited", store.InviteRevoked: "Invite revoked", store.AgentRegistered: "Agent joined",
 	store.AgentUpdated: "Agent changed", store.AgentRevoked: "Agent revoked", store.PolicyUpdated: "Policy changed",
 	store.PolicyDeleted: "Policy deleted", store.PolicyRefused: "Policy refused", store.PolicyRecovered: "Policy file fixed", store.DraftSubmitted: "Draft proposed",

@@ -32,7 +32,7 @@ type change struct {
 
 // topics say what of the portal an event changes.
 var topics = map[store.EventType]string{
-	store.ApprovalRequested: "approvals", store.ApprovalApproved: "approvals", store.ApprovalDenied: "approvals",
+	store.ApprovalRequested: "approvals", store.ApprovalApproved: "approvals", store.ApprovalDenied: "approvals", store.ApprovalExpired: "approvals",
 	store.DraftSubmitted: "drafts", store.DraftApproved: "drafts", store.DraftDenied: "drafts",
 	store.AgentRegistered: "agents", store.AgentUpdated: "agents", store.AgentRevoked: "agents",
 	store.PolicyUpdated: "policies", store.PolicyDeleted: "policies", store.PolicyRefused: "policies", store.PolicyRecovered: "policies",

@@ -38,7 +38,7 @@ var typeChoices = []typeChoice{{"decisions", "Decisions"}, {"approvals", "Approv
 
 var typeGroups = map[string][]store.EventType{
 	"decisions": {store.DecisionCreated},
-	"approvals": {store.ApprovalRequested, store.ApprovalApproved, store.ApprovalDenied},
+	"approvals": {store.ApprovalRequested, store.ApprovalApproved, store.ApprovalDenied, store.ApprovalExpired},
 	"agents":    {store.AgentInvited, store.InviteRevoked, store.AgentRegistered, store.AgentUpdated, store.AgentRevoked},
 	"policies": {store.PolicyUpdated, store.PolicyDeleted, store.PolicyRefused, store.PolicyRecovered, store.DraftSubmitted, store.DraftApproved,
 		store.DraftDenied},

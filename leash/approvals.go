@@ -51,7 +51,7 @@ type ApprovalView struct {
 }
 
 // RequestApproval asks the owner to approve a stored decision of this agent that requires it. Asked
-// twice, it returns the same request.
+// twice, it returns the same request, or a fresh one if that has expired.
 func (s *Service) RequestApproval(ctx context.Context, a *Agent, in ApprovalInput) (AgentApproval, error) {
 	if len(in.Justification) > maxJustification || len(in.Context) > maxContext {
 		return AgentApproval{}, fail(InvalidRequest, "justification is at most %d bytes and context at most %d", maxJustification, maxContext)
@@ -83,11 +83,21 @@ func (s *Service) RequestApproval(ctx context.Context, a *Agent, in ApprovalInpu
 		Status: store.Pending, CreatedAt: now, ExpiresAt: now.Add(s.cfg.ApprovalTTL),
 	}
 	err = s.update(ctx, func(tx store.Tx) error {
-		switch old, err := store.First[store.Approval](ctx, tx, store.ByDecision(d.ID)); {
-		case err == nil:
-			approval = old
-			return nil
-		case !errors.Is(err, store.ErrNotFound):
+		old, err := store.First[store.Approval](ctx, tx, store.ByDecision(d.ID))
+		if err == nil {
+			if old, err = s.standing(ctx, old); err != nil {
+				return err
+			}
+			if old.Status != store.Expired {
+				approval = old
+				return nil
+			}
+			err = s.expire(ctx, tx, old)
+		}
+		if err != nil && !errors.Is(err, store.ErrNotFound) {
+			return err
+		}
+		if err := s.roomForApproval(ctx, tx, a); err != nil {
 			return err
 		}
 		tx.Append(s.agentEvent(store.ApprovalRequested, a.Agent, map[string]any{
@@ -100,13 +110,76 @@ func (s *Service) RequestApproval(ctx context.Context, a *Agent, in ApprovalInpu
 	return s.agentApproval(ctx, approval)
 }
 
+// roomForApproval refuses one more request of an agent that has too many open, or whose owner has.
+func (s *Service) roomForApproval(ctx context.Context, r store.Reader, a *Agent) error {
+	open, err := store.Find[store.Approval](ctx, r, store.ByOwner(a.OwnerID), store.ByStatus(store.Pending))
+	if err != nil {
+		return err
+	}
+	all, own := 0, 0
+	for _, o := range open {
+		if o.ExpiresAt.After(s.Now()) {
+			all++
+			if o.AgentPrincipalID == a.PrincipalID {
+				own++
+			}
+		}
+	}
+	if all >= s.cfg.MaxOpen || own >= s.cfg.MaxOpenEach {
+		return fail(TooManyOpenRequests, "%d approval requests of this agent and %d of its owner's agents are open; wait until some are answered", own, all)
+	}
+	return nil
+}
+
+// expire records that a request has run out, and tells its agent.
+func (s *Service) expire(ctx context.Context, tx store.Tx, a store.Approval) error {
+	now := s.Now()
+	a.Status, a.ResolvedAt = store.Expired, &now
+	data := map[string]any{"approval_request_id": a.ID, "decision_id": a.DecisionID}
+	tx.Append(s.agentEvent(store.ApprovalExpired, store.Agent{OwnerID: a.OwnerID, AgentID: a.AgentID, PrincipalID: a.AgentPrincipalID}, data))
+	if err := s.notify(ctx, tx, a.AgentPrincipalID, webhookEvent(store.ApprovalExpired), data); err != nil {
+		return err
+	}
+	return tx.Put(a)
+}
+
+// ExpireApprovals records the requests that have run out without an answer, and returns how many there were.
+func (s *Service) ExpireApprovals(ctx context.Context) (int, error) {
+	pending, err := store.Find[store.Approval](ctx, s.store, store.ByStatus(store.Pending))
+	if err != nil {
+		return 0, unavailable(err)
+	}
+	n := 0
+	for _, p := range pending {
+		if p.ExpiresAt.After(s.Now()) {
+			continue
+		}
+		err := s.update(ctx, func(tx store.Tx) error {
+			a, err := store.Get[store.Approval](ctx, tx, p.ID)
+			if err != nil || a.Status != store.Pending {
+				return err
+			}
+			return s.expire(ctx, tx, a)
+		})
+		if err != nil {
+			return n, err
+		}
+		s.resolved.publish(p.ID)
+		n++
+	}
+	return n, nil
+}
+
 // AgentApproval returns one of the agent's own requests. With wait > 0 it holds the answer until the
-// request is resolved, at most MaxWait.
+// request is resolved or expires, at most MaxWait.
 func (s *Service) AgentApproval(ctx context.Context, a *Agent, id string, wait time.Duration) (AgentApproval, error) {
 	read := func() (store.Approval, error) {
 		approval, err := s.approval(ctx, id)
 		if err == nil && approval.AgentPrincipalID != a.PrincipalID {
 			return approval, fail(ApprovalRequestNotFound, "there is no approval request %q", id)
+		}
+		if err == nil {
+			_, err = s.agent(ctx, a.AgentID) // it may have been revoked while it waited
 		}
 		return approval, err
 	}
@@ -124,6 +197,7 @@ func (s *Service) AgentApproval(ctx context.Context, a *Agent, id string, wait t
 			select {
 			case <-resolved:
 				continue
+			case <-time.After(approval.ExpiresAt.Sub(s.Now())):
 			case <-waiting.Done():
 			}
 			break

@@ -2,6 +2,8 @@ package leash_test
 
 import (
 	"encoding/json"
+	"net/netip"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -176,4 +178,106 @@ func TestAnotherOwnerSeesNothing(t *testing.T) {
 	wantCode(t, err, leash.NotFound)
 	_, err = w.Policy(t.Context(), eve, "pol_spending_limit")
 	wantCode(t, err, leash.NotFound)
+}
+
+// After a request has expired, asking again opens a fresh one, and the log and the agent are told.
+func TestExpiredRequestIsReplaced(t *testing.T) {
+	w := newWorld(t, func(c *leash.Config) { c.ApprovalTTL = time.Minute })
+	w.policy(spending)
+	b := w.agent("shopper")
+	act := action("a", `{"amount":250,"currency":"USD"}`)
+	d := b.ask(act)
+	request := func() leash.AgentApproval {
+		t.Helper()
+		a, err := w.RequestApproval(t.Context(), b.signedIn(), leash.ApprovalInput{DecisionID: d.DecisionID, Action: []byte(act)})
+		must(t, err)
+		return a
+	}
+	first := request()
+	if again := request(); again.ID != first.ID {
+		t.Fatalf("asked again while it is open: %s and %s", first.ID, again.ID)
+	}
+	w.clock.Step(2 * time.Minute)
+	second := request()
+	if second.ID == first.ID || second.Status != store.Pending || !second.ExpiresAt.After(w.Now()) {
+		t.Fatalf("asked again after it expired: %+v", second)
+	}
+	if old, err := w.AgentApproval(t.Context(), b.signedIn(), first.ID, 0); err != nil || old.Status != store.Expired {
+		t.Errorf("the first request: %+v, %v", old, err)
+	}
+	w.clock.Step(2 * time.Minute)
+	for _, want := range []int{1, 0} {
+		if n, err := w.ExpireApprovals(t.Context()); err != nil || n != want {
+			t.Errorf("%d requests expired, %v, want %d", n, err, want)
+		}
+	}
+	page, err := w.Audit(t.Context(), w.owner, store.AuditQuery{Types: []store.EventType{store.ApprovalExpired}})
+	if err != nil || len(page.Items) != 2 {
+		t.Errorf("the log has %d expired requests, %v", len(page.Items), err)
+	}
+}
+
+func TestOpenRequestsAreBounded(t *testing.T) {
+	w := newWorld(t, func(c *leash.Config) { c.MaxOpenEach, c.MaxOpen = 2, 3 })
+	w.policy(spending)
+	open := func(b *bot, id string) error {
+		act := action(id, `{"amount":250,"currency":"USD"}`)
+		d := b.ask(act)
+		_, err := w.RequestApproval(t.Context(), b.signedIn(), leash.ApprovalInput{DecisionID: d.DecisionID, Action: []byte(act)})
+		return err
+	}
+	one, other := w.agent("one"), w.agent("other")
+	must(t, open(one, "a"))
+	must(t, open(one, "b"))
+	wantCode(t, open(one, "c"), leash.TooManyOpenRequests)
+	must(t, open(one, "a")) // the same request
+	must(t, open(other, "d"))
+	wantCode(t, open(other, "e"), leash.TooManyOpenRequests) // of the owner's agents
+}
+
+// An agent that was revoked while its request was approved does not receive the token.
+func TestRevokedAgentReceivesNoToken(t *testing.T) {
+	w := newWorld(t)
+	w.policy(spending)
+	b := w.agent("shopper")
+	act := action("a", `{"amount":250,"currency":"USD"}`)
+	d := b.ask(act)
+	signed := b.signedIn()
+	a, err := w.RequestApproval(t.Context(), signed, leash.ApprovalInput{DecisionID: d.DecisionID, Action: []byte(act)})
+	must(t, err)
+	_, err = w.Approve(t.Context(), w.owner, a.ID, leash.ApproveInput{})
+	must(t, err)
+	_, err = w.SetAgentStatus(t.Context(), w.owner, "shopper", store.Revoked)
+	must(t, err)
+	got, err := w.AgentApproval(t.Context(), signed, a.ID, 0)
+	wantCode(t, err, leash.AgentInactive)
+	if got.Token != "" {
+		t.Error("the token was handed out")
+	}
+}
+
+func TestGroupBudgetNeedsAGroup(t *testing.T) {
+	w := newWorld(t)
+	w.policy(strings.Replace(budgeted(1000, "deny"), "window: day", "window: day, per: group", 1))
+	if a := w.agent("loner").ask(usd("a", 1)); a.Result != store.Deny || !strings.Contains(a.Reason, "budget_uncountable") {
+		t.Errorf("in no group: %s %s", a.Result, a.Reason)
+	}
+	if a := w.agent("member", "buyers").ask(usd("b", 1)); a.Result != store.Allow {
+		t.Errorf("in a group: %s %s", a.Result, a.Reason)
+	}
+}
+
+func TestWebhookAddresses(t *testing.T) {
+	w := newWorld(t)
+	for address, want := range map[string]bool{
+		"93.184.216.34": true, "2606:2800:220:1:248:1893:25c8:1946": true,
+		"127.0.0.1": false, "10.0.0.1": false, "192.168.1.1": false, "169.254.169.254": false, "100.64.0.1": false,
+		"192.88.99.1": false, "::1": false, "::127.0.0.1": false, "::ffff:127.0.0.1": false, "::ffff:0:127.0.0.1": false,
+		"64:ff9b::7f00:1": false, "2001::1": false, "2002:7f00:1::": false, "fec0::1": false, "fe80::1": false, "fc00::1": false,
+		"100::1": false, "5f00::1": false, "255.255.255.255": false, "224.0.0.1": false, "ff02::1": false,
+	} {
+		if got := w.WebhookAddressAllowed(netip.MustParseAddr(address)); got != want {
+			t.Errorf("%s: %v", address, got)
+		}
+	}
 }

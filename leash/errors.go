@@ -39,6 +39,8 @@ const (
 	InvalidKey       Code = "INVALID_KEY"
 	InvalidWebhook   Code = "INVALID_WEBHOOK"
 	CannotSettle     Code = "CANNOT_SETTLE"
+	// TooManyOpenRequests: the agent or its owner has as many approval requests open as there may be.
+	TooManyOpenRequests Code = "TOO_MANY_OPEN_REQUESTS"
 	// SettlementNotAllowed: a charge would be lowered, and settle_by of its budget does not name the caller.
 	SettlementNotAllowed Code = "SETTLEMENT_NOT_ALLOWED"
 

@@ -80,6 +80,9 @@ type Config struct {
 	ChallengeTTL  time.Duration // 5 min
 	PolicyTimeout time.Duration // evaluation deadline: 100 ms
 
+	// MaxOpenEach and MaxOpen bound the approval requests that one agent and one owner have open: 10 and 100.
+	MaxOpenEach, MaxOpen int
+
 	// MaxHeld is how many long polls and streams may be open at once (10,240), and MaxHeldEach how
 	// many of one agent or owner (16).
 	MaxHeld, MaxHeldEach int
@@ -105,6 +108,7 @@ func (c Config) withDefaults() Config {
 			*d = v
 		}
 	}
+	c.MaxOpenEach, c.MaxOpen = cmp.Or(c.MaxOpenEach, 10), cmp.Or(c.MaxOpen, 100)
 	c.MaxHeld, c.MaxHeldEach = cmp.Or(c.MaxHeld, maxHeld), cmp.Or(c.MaxHeldEach, maxHeldEach)
 	if c.Argon2id == nil {
 		c.Argon2id = argon

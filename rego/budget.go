@@ -28,6 +28,10 @@ type Refusal struct {
 func (l *Layers) Charges(d Decision, actionType string) ([]LayerCharge, *Refusal) {
 	var out []LayerCharge
 	matching := slices.DeleteFunc(slices.Clone(l.budgets), func(b LayerBudget) bool { return !b.counts(actionType) })
+	if i := slices.IndexFunc(matching, func(b LayerBudget) bool { return b.Per == "group" && l.groupless }); i >= 0 {
+		b := matching[i]
+		return nil, &Refusal{Deny, b.PolicyID, "budget_uncountable: the budget " + b.ID + " counts groups, and this agent is in none"}
+	}
 	for len(matching) > 0 {
 		n := slices.IndexFunc(matching, func(b LayerBudget) bool { return b.PolicyID != matching[0].PolicyID })
 		if n < 0 {

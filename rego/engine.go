@@ -101,6 +101,7 @@ type Layers struct {
 	guardrails []*Policy
 	layers     []*Policy
 	budgets    []LayerBudget
+	groupless  bool // the agent is in no group
 	// readBudgets: one of the policies looks at how they stand.
 	readBudgets bool
 	deadline    time.Duration
@@ -128,7 +129,7 @@ func (e *Engine) Layers(s Subject) *Layers {
 	slices.SortStableFunc(all, func(a, b layer) int {
 		return cmp.Or(cmp.Compare(a.tier, b.tier), cmp.Compare(a.Rank, b.Rank), cmp.Compare(a.ID, b.ID))
 	})
-	l := &Layers{subject: s.members(), deadline: e.deadline}
+	l := &Layers{subject: s.members(), deadline: e.deadline, groupless: len(s.Groups) == 0}
 	for _, p := range all {
 		if p.Guardrail {
 			l.guardrails = append(l.guardrails, p.Policy)

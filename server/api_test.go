@@ -52,8 +52,8 @@ func TestWalkThrough(t *testing.T) {
 		t.Errorf("verify-proof says %s", online.raw)
 	}
 	log := w.asAdmin("GET", "/v1/admin/audit?event_type=DECISION_CREATED", nil).want(200)
-	if n := len(log.items("items")); n != 4 {
-		t.Errorf("the log has %d decisions, want 4", n)
+	if n := len(log.items("items")); n != 5 {
+		t.Errorf("the log has %d decisions, want 5", n)
 	}
 }
 

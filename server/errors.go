@@ -59,7 +59,7 @@ func statusOf(code leash.Code, redeems bool) int {
 	case leash.ActionIDReused, leash.AgentIDTaken, leash.CannotSettle, leash.SettlementNotAllowed, leash.DecisionNotApprovable, leash.RequestExpired,
 		leash.InvalidStatus, leash.Conflict, leash.PolicyReadOnly:
 		return http.StatusConflict
-	case leash.RateLimited:
+	case leash.RateLimited, leash.TooManyOpenRequests:
 		return http.StatusTooManyRequests
 	case leash.Unavailable:
 		return http.StatusServiceUnavailable

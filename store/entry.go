@@ -89,6 +89,7 @@ const (
 	ApprovalRequested EventType = "APPROVAL_REQUESTED"
 	ApprovalApproved  EventType = "APPROVAL_APPROVED"
 	ApprovalDenied    EventType = "APPROVAL_DENIED"
+	ApprovalExpired   EventType = "APPROVAL_EXPIRED"
 	AgentInvited      EventType = "AGENT_INVITED"
 	InviteRevoked     EventType = "INVITE_REVOKED"
 	AgentRegistered   EventType = "AGENT_REGISTERED"
@@ -130,7 +131,7 @@ var eventTypes = [...]EventType{
 	OwnerCreated, OwnerUpdated, OwnerRevoked,
 	SessionStarted, SessionEnded, KeyRotated, KeyRevoked,
 	EntryRedacted, LogCheckpoint, LogRecovered,
-	PolicyRecovered, ProofRedeemed, SettlementRefused, LogAdopted,
+	PolicyRecovered, ProofRedeemed, SettlementRefused, LogAdopted, ApprovalExpired,
 }
 
 // Code is a number for the event type that stays the same; 0 if there is no such type.

@@ -162,7 +162,7 @@ func (i Invite) Terms() []Term { return find(ByOwner(i.OwnerID), ByStatus(i.Stat
 
 // Approval is an agent's request that its owner approve one stored decision: PENDING, then
 // APPROVED, DENIED or EXPIRED; an APPROVED one becomes CONSUMED by the Record that redeems it.
-// Only one approval exists for a decision.
+// Only one approval that is not EXPIRED exists for a decision.
 type Approval struct {
 	ID               string          `json:"approval_request_id"` // apr_…
 	OwnerID          string          `json:"owner_id"`
@@ -195,8 +195,11 @@ type Approval struct {
 func (a Approval) Kind() Kind  { return KindApproval }
 func (a Approval) Key() string { return a.ID }
 func (a Approval) Terms() []Term {
-	return append(find(ByOwner(a.OwnerID), ByPrincipal(a.AgentPrincipalID), ByStatus(a.Status)),
-		Term{Text: ByDecision(a.DecisionID), Unique: true})
+	terms := find(ByOwner(a.OwnerID), ByPrincipal(a.AgentPrincipalID), ByStatus(a.Status))
+	if a.Status == Expired {
+		return terms // a fresh request may take its place
+	}
+	return append(terms, Term{Text: ByDecision(a.DecisionID), Unique: true})
 }
 
 // Draft is a policy that an agent proposes: PENDING, APPROVED or DENIED.

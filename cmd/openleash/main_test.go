@@ -185,6 +185,6 @@ func Example() {
 	fmt.Println(left(4500, 50000, "USD", nil))
 	fmt.Println(left(3, 20, "", nil))
 	// Output:
-	// 4500 of 50000 USD (minor units) left
-	// 3 of 20 actions left
+	// 45.00 left of 500.00 USD
+	// 3 left of 20 actions
 }

@@ -91,6 +91,7 @@ func (n *node) run(ctx context.Context, listeners ...net.Listener) error {
 	all.Go(func() error { return n.server.Serve(ctx, listeners...) })
 	all.Go(func() error { return n.server.DeliverWebhooks(ctx) })
 	all.Go(func() error { return n.watch.run(ctx) })
+	all.Go(func() error { return n.expireApprovals(ctx) })
 	all.Go(func() error {
 		return n.store.WatchPolicies(ctx, n.policyScan, func() {
 			if err := n.server.SyncPolicies(ctx); err != nil && ctx.Err() == nil {
@@ -102,6 +103,25 @@ func (n *node) run(ctx context.Context, listeners ...net.Listener) error {
 		return err
 	}
 	return nil
+}
+
+// expireEvery is how long an approval request may have run out before the log says so.
+const expireEvery = time.Second
+
+// expireApprovals records approval requests that run out, until ctx ends.
+func (n *node) expireApprovals(ctx context.Context) error {
+	tick := time.NewTicker(expireEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
+		}
+		if _, err := n.service.ExpireApprovals(ctx); err != nil && ctx.Err() == nil {
+			n.log.Warn("recording approval requests that have expired", "err", err)
+		}
+	}
 }
 
 // maxSocketPath is what every system takes as the path of a Unix socket, in bytes.
