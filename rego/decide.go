@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/open-policy-agent/opa/v1/ast"
 	"github.com/open-policy-agent/opa/v1/topdown"
@@ -301,6 +302,9 @@ func joinReason(d Decision, explained string) string {
 	reason := d.Reason
 	if reason == "" {
 		reason = fmt.Sprintf("rule %s of policy %s", d.RuleID, d.PolicyID)
+		if strings.HasPrefix(explained, reason+" possibly matches") {
+			return explained
+		}
 	}
 	if explained != "" {
 		reason += "; " + explained

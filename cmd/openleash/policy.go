@@ -160,6 +160,9 @@ func policyValidate(a *app) *cobra.Command {
 			for _, f := range files {
 				all = append(all, check(cmd.Context(), f)...)
 			}
+			if engine, _ := compileLocally(cmd.Context(), files); engine != nil {
+				all = append(all, engine.Uncounted()...)
+			}
 			valid := all.Err() == nil && !(strict && len(all) > 0)
 			if a.asJSON {
 				if err := a.printJSON(map[string]any{"valid": valid, "problems": leash.Problems(all)}); err != nil {
