@@ -366,19 +366,23 @@ func (t *payloadTree) redact(paths []string) (payload []byte, removed []string, 
 	return payload, removed, nil
 }
 
-// covers says whether redacting path takes n as a whole: n is the path itself, or a leaf above it.
+// covers says whether redacting path takes n as a whole: n is the path itself, or a leaf above it. The case of keys does
+// not matter: another spelling is not a way around.
 func covers(path string, n *node) bool {
-	return path == n.path || !n.object && below(n.path, path)
+	return strings.EqualFold(path, n.path) || !n.object && below(n.path, path)
 }
 
 func below(parent, path string) bool {
-	return len(path) > len(parent) && path[:len(parent)] == parent && (path[len(parent)] == '.' || path[len(parent)] == '[')
+	return len(path) > len(parent) && strings.EqualFold(path[:len(parent)], parent) && (path[len(parent)] == '.' || path[len(parent)] == '[')
 }
 
 // CheckRedactionPath says what is wrong with a path such as $.payload.email.
 func CheckRedactionPath(path string) error {
 	if path != PayloadPath && !below(PayloadPath, path) {
 		return fmt.Errorf("redaction path %s: only %s and what is below it can be redacted", strconv.Quote(path), PayloadPath)
+	}
+	if strings.Contains(path, "*") && !strings.Contains(path, `["`) {
+		return fmt.Errorf("redaction path %s: it has a wildcard, which matches nothing; name each path", strconv.Quote(path))
 	}
 	return nil
 }

@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 
@@ -66,6 +67,9 @@ func (s *Store) loadRecords() error {
 			if f.IsDir() || strings.HasPrefix(f.Name(), ".") || !strings.HasSuffix(f.Name(), ".json") {
 				continue
 			}
+			if err := s.makePrivate(filepath.Join(folder, f.Name())); err != nil {
+				return err
+			}
 			rec, err := readRecord(kind, filepath.Join(folder, f.Name()))
 			if err != nil {
 				return err
@@ -90,6 +94,22 @@ func (s *Store) loadRecords() error {
 		}
 	}
 	s.records.apply(all)
+	return nil
+}
+
+// makePrivate takes a file away from other users, and says so: it may hold keys, secrets or hashes.
+func (s *Store) makePrivate(name string) error {
+	info, err := os.Stat(name)
+	if err != nil {
+		return fmt.Errorf("reading a record: %w", err)
+	}
+	if runtime.GOOS == "windows" || info.Mode().Perm()&0o077 == 0 {
+		return nil
+	}
+	if err := os.Chmod(name, info.Mode().Perm()&0o700); err != nil {
+		return fmt.Errorf("%s can be read by other users, and this cannot be changed: %w", name, err)
+	}
+	s.opts.Log.Warn("a file could be read by other users; its mode was repaired. What it holds may be known to them", "file", name, "mode", info.Mode().Perm().String())
 	return nil
 }
 

@@ -176,3 +176,21 @@ func TestHeadSlots(t *testing.T) {
 		}
 	}
 }
+
+// Key files that other users can read are taken away from them.
+func TestRecordsAreMadePrivate(t *testing.T) {
+	dir := t.TempDir()
+	s := openStore(t, dir, Options{})
+	err := s.Update(context.Background(), func(tx store.Tx) error { return tx.Insert(store.Key{KID: "k1", Purpose: "proof"}) })
+	if err := errors.Join(err, s.Close()); err != nil {
+		t.Fatal(err)
+	}
+	name := filepath.Join(dir, "keys", "k1.json")
+	if err := os.Chmod(name, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	openStore(t, dir, Options{})
+	if info, err := os.Stat(name); err != nil || info.Mode().Perm() != 0o600 {
+		t.Errorf("mode %v, %v", info.Mode(), err)
+	}
+}
