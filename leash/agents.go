@@ -169,6 +169,9 @@ type ChallengeInput struct {
 	PublicKeyB64 string `json:"agent_pubkey_b64"`
 	OwnerType    string `json:"owner_type"`
 	OwnerID      string `json:"owner_id"`
+
+	// From names the network that asks, so that one client cannot use up what there is for all; empty is not counted.
+	From string `json:"-"`
 }
 
 // ChallengeView is what the agent must sign.
@@ -179,8 +182,9 @@ type ChallengeView struct {
 }
 
 const (
-	maxChallenges    = 1000 // open at once, so that strangers cannot fill the store
-	maxPendingAgents = 100  // waiting for one owner
+	maxChallenges     = 1000 // open at once, so that unauthenticated clients cannot fill the store
+	maxChallengesEach = 20   // of them of one network
+	maxPendingAgents  = 100  // waiting for one owner
 )
 
 // RegistrationChallenge begins a registration without an invite.
@@ -194,22 +198,26 @@ func (s *Service) RegistrationChallenge(ctx context.Context, in ChallengeInput) 
 	}
 	now := s.Now()
 	ch := store.Challenge{ID: s.newID("chl"), AgentID: in.AgentID, PublicKeyB64: in.PublicKeyB64, OwnerID: in.OwnerID,
-		ChallengeB64: base64.StdEncoding.EncodeToString(raw[:]), CreatedAt: now, ExpiresAt: now.Add(s.cfg.ChallengeTTL)}
+		ChallengeB64: base64.StdEncoding.EncodeToString(raw[:]), From: in.From, CreatedAt: now, ExpiresAt: now.Add(s.cfg.ChallengeTTL)}
 	err := s.update(ctx, func(tx store.Tx) error {
 		open, err := store.Find[store.Challenge](ctx, tx)
 		if err != nil {
 			return err
 		}
-		left := len(open)
+		left, own := len(open), 0
 		for _, old := range open {
-			if !old.ExpiresAt.After(now) {
-				left--
-				if err := tx.Delete(store.KindChallenge, old.ID); err != nil {
-					return err
+			if old.ExpiresAt.After(now) {
+				if old.From == ch.From {
+					own++
 				}
+				continue
+			}
+			left--
+			if err := tx.Delete(store.KindChallenge, old.ID); err != nil {
+				return err
 			}
 		}
-		if left >= maxChallenges {
+		if left >= maxChallenges || own >= maxChallengesEach && ch.From != "" {
 			return fail(RateLimited, "too many registrations are under way; try again in a few minutes")
 		}
 		return tx.Insert(ch)

@@ -206,3 +206,18 @@ func TestDraftTakesEffectOnlyByItsOwner(t *testing.T) {
 	_, err = w.SubmitDraft(t.Context(), b.signedIn(), leash.DraftInput{PolicyYAML: "rules: [{action: '*', effect: alow}]"})
 	wantCode(t, err, leash.InvalidPolicy)
 }
+
+// One network does not use up the registrations that there are for all.
+func TestChallengesAreCountedByNetwork(t *testing.T) {
+	w := newWorld(t)
+	public, _ := newKey(t)
+	ask := func(from string) error {
+		_, err := w.RegistrationChallenge(t.Context(), leash.ChallengeInput{AgentID: "new", PublicKeyB64: public, From: from})
+		return err
+	}
+	for range 20 {
+		must(t, ask("203.0.113.1/32"))
+	}
+	wantCode(t, ask("203.0.113.1/32"), leash.RateLimited)
+	must(t, ask("203.0.113.2/32"))
+}

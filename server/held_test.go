@@ -168,6 +168,16 @@ func TestStreamEndsWithTheSession(t *testing.T) {
 	}
 }
 
+// The end of the session ends the stream at once, not with the next sign of life.
+func TestStreamEndsAtOnce(t *testing.T) {
+	w := newWorld(t, func(w *world) { w.web.Limits.Heartbeat = time.Hour })
+	token := w.login()
+	s := w.stream(as(token))
+	w.do("POST", "/v1/owner/logout", nil, as(token)).want(200)
+	for range s.lines { // ends
+	}
+}
+
 func TestAdminStreamsAllOwners(t *testing.T) {
 	w := newWorld(t)
 	second := w.asAdmin("POST", "/v1/admin/owners", M{"display_name": "Grace"}).want(200).str("user_principal_id")

@@ -33,14 +33,20 @@ func newLimiters(l Limits, clock func() time.Time) (map[weight]*limiter, error) 
 	return out, nil
 }
 
-// admit takes one request of an address; if it is one too many, it says how many seconds to wait.
-func (l *limiter) admit(addr netip.Addr) (wait int) {
-	// A client has as many IPv6 addresses as it likes within its /64.
+// network is what clients are counted by: the address, or the /64 of an IPv6 address, within which a client has as
+// many as it likes. It is the zero prefix if there is no address.
+func network(addr netip.Addr) netip.Prefix {
 	bits := addr.BitLen()
 	if addr.Is6() {
 		bits = 64
 	}
-	key, _ := addr.Prefix(bits) // the zero prefix if there is no address
+	p, _ := addr.Prefix(bits) // bits fits
+	return p
+}
+
+// admit takes one request of an address; if it is one too many, it says how many seconds to wait.
+func (l *limiter) admit(addr netip.Addr) (wait int) {
+	key := network(addr)
 	b, known := l.buckets.Get(key)
 	if !known {
 		b = rate.NewLimiter(l.perSecond, max(1, int(l.perSecond*burst)))

@@ -33,6 +33,9 @@ type ChallengeRequest struct {
 
 func (s *Server) challenge(c *call, in ChallengeRequest) (leash.ChallengeView, error) {
 	in.OwnerID = cmp.Or(in.OwnerID, in.OwnerPrincipalID)
+	if from := network(s.clientAddr(c.Request())); from.IsValid() {
+		in.From = from.String()
+	}
 	return s.svc.RegistrationChallenge(c.ctx, in.ChallengeInput)
 }
 

@@ -14,6 +14,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"github.com/openleash/openleash-go/leash"
+	"github.com/openleash/openleash-go/store"
 )
 
 // eventStream sends the log entries of the owner, or of all for the admin who names none, as
@@ -57,8 +58,17 @@ func (s *Server) sendEvents(ctx context.Context, end func(), c echo.Context, cal
 		if out.write(fmt.Sprintf("id: %d\nevent: %s\ndata: %s\n\n", e.Seq, e.Type, data)) != nil {
 			return nil
 		}
+		if endsSessions(e.Type) && !s.stillThere(ctx, caller) {
+			return nil
+		}
 	}
 	return nil
+}
+
+// endsSessions reports whether an entry may be about the end of a session: a log-out, a new passphrase or a revoked
+// owner ends its streams at once.
+func endsSessions(t store.EventType) bool {
+	return t == store.SessionEnded || t == store.OwnerUpdated || t == store.OwnerRevoked
 }
 
 // resumeAt is the sequence number after which the stream begins.

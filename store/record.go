@@ -262,6 +262,7 @@ type Challenge struct {
 	PublicKeyB64 string    `json:"agent_pubkey_b64"`
 	ChallengeB64 string    `json:"challenge_b64"`
 	OwnerID      string    `json:"owner_id,omitempty"`
+	From         string    `json:"from,omitempty"` // the network that asked
 	CreatedAt    time.Time `json:"created_at"`
 	ExpiresAt    time.Time `json:"expires_at"`
 }
