@@ -1,6 +1,7 @@
 package compiler
 
 import (
+	"fmt"
 	"regexp"
 	"slices"
 	"strconv"
@@ -59,6 +60,12 @@ func (r *reader) budgets(n *yaml.Node) []Budget {
 		}
 		out = append(out, b)
 	})
+	for _, b := range out {
+		if b.RenamedFrom != "" && slices.ContainsFunc(out, func(o Budget) bool { return o.ID == b.RenamedFrom }) {
+			r.report(Diagnostic{Code: "renamed_from_present", Pos: b.Pos,
+				Message: fmt.Sprintf("the policy still has a budget %s; renamed_from of %s is the id that it had before", b.RenamedFrom, b.ID)})
+		}
+	}
 	return out
 }
 
@@ -94,6 +101,7 @@ func (r *reader) budget(n *yaml.Node) Budget {
 				b.SettleBy = append(b.SettleBy, word)
 			})
 		}},
+		field{"renamed_from", func(n *yaml.Node) { b.RenamedFrom = r.formerID(n) }},
 		field{"alert_at", func(n *yaml.Node) {
 			r.list(n, "alert_at", true, func(n *yaml.Node) {
 				percent, _ := r.integer(n, "alert_at", 1, 100)

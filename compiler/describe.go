@@ -422,7 +422,7 @@ func describeBudget(b Budget) string {
 	if b.Sliding != 0 {
 		window = "in any " + b.windowText()
 	}
-	per := map[string]string{"agent": "for each agent", "owner": "for all agents together", "group": "for each group"}[b.Per]
+	per := map[string]string{"agent": "for each agent", "owner": "for all agents together", "group": "for each group, and an agent in no group is denied"}[b.Per]
 	over := "denies what goes beyond"
 	if b.OnExceed == "require_approval" {
 		over = "asks you about what goes beyond"
@@ -435,5 +435,9 @@ func describeBudget(b Budget) string {
 	if b.MayLower(SettlerAgent) {
 		settles = "; the agent itself may lower what was counted"
 	}
-	return fmt.Sprintf("At most %s %s%s, %s; %s%s.", b.Measured(b.Limit), window, on, per, over, settles)
+	carries := ""
+	if b.RenamedFrom != "" {
+		carries = "; what was spent under the name " + b.RenamedFrom + " counts too"
+	}
+	return fmt.Sprintf("At most %s %s%s, %s; %s%s%s.", b.Measured(b.Limit), window, on, per, over, settles, carries)
 }

@@ -37,6 +37,9 @@ func lint(p *Policy) Diagnostics {
 		if b.MayLower(SettlerAgent) {
 			warn(b.Pos, "agent_settles", "the agent may lower what counts against the budget %s, so it can give itself the budget back; leave agent out of settle_by", b.ID)
 		}
+		if b.Per == "group" && (len(p.Groups) == 0 || len(p.Agents) > 0) {
+			warn(b.Pos, "agents_without_group", "the budget %s counts per group: an agent that is in no group is denied what the budget counts; set applies_to.groups, or per: agent", b.ID)
+		}
 	}
 	return append(ds, uncountable(p)...)
 }

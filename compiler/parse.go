@@ -66,6 +66,9 @@ func (r *reader) policy(root *yaml.Node, p *Policy) {
 	if seen["id"] == nil && !idForm.MatchString(p.ID) {
 		r.errorf(root, "invalid_id", "the file name %q is no policy id; give the policy an id", path.Base(p.File))
 	}
+	if p.RenamedFrom == p.ID && p.ID != "" {
+		r.errorf(root, "renamed_from_itself", "the policy is called %s; renamed_from is the id that it had before", p.ID)
+	}
 	if p.Guardrail {
 		r.guardrail(p, defaultNode)
 	}
@@ -84,6 +87,7 @@ func (r *reader) binding(h *Header) []field {
 			rank, _ := r.integer(n, "rank", 0, 1_000_000)
 			h.Rank = int(rank)
 		}},
+		{"renamed_from", func(n *yaml.Node) { h.RenamedFrom = r.formerID(n) }},
 	}
 }
 
@@ -103,6 +107,11 @@ func (r *reader) guardrail(p *Policy, defaultNode *yaml.Node) {
 				Message: "a guardrail cannot allow; it can deny, or require something"})
 		}
 	}
+}
+
+// formerID reads the id that a policy or budget had before.
+func (r *reader) formerID(n *yaml.Node) string {
+	return r.form(n, "renamed_from", idForm, "1 to 64 letters, digits, _ and -")
 }
 
 // form reads text of a given form; want describes it.

@@ -16,6 +16,8 @@ type Header struct {
 	Groups      []string // groups that it applies to; with Agents empty too, all agents of the owner
 	Guardrail   bool
 	Rank        int
+	// RenamedFrom is the id that the policy had before; what was spent under it still counts.
+	RenamedFrom string
 }
 
 // DefaultRank is that of a policy that names none.
@@ -122,7 +124,9 @@ type Budget struct {
 	AlertAt   []int         `json:"alert_at,omitempty"`
 	// SettleBy is who may lower a charge: owner, gateway, counterparty, agent; nil for the default. See MayLower.
 	SettleBy []string `json:"settle_by,omitempty"`
-	Pos      Position `json:"-"`
+	// RenamedFrom is the id that the budget had before; what was spent under it still counts.
+	RenamedFrom string   `json:"renamed_from,omitempty"`
+	Pos         Position `json:"-"`
 }
 
 // Limits on what one file may hold. Together they bound how long it takes to read and to compile.

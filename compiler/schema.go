@@ -20,11 +20,12 @@ func Schema() []byte {
 		"owner":       described("Whose policy this is; needed where there are several owners.", pattern(ownerForm.String())),
 		"applies_to": described("Agents by id, groups by name; all agents of the owner without it.", minOne(closed(object{
 			"agents": listOf(pattern(agentForm.String()), MaxList), "groups": listOf(pattern(groupForm.String()), MaxList)}))),
-		"guardrail": described("true: can only tighten what other policies decide, and nothing overrides it.", object{"type": "boolean", "default": false}),
-		"rank":      described("Order within a tier, lower first.", integer(0, 1_000_000)),
-		"default":   described("What holds if no rule of any policy matches.", enum(defaults...)),
-		"rules":     object{"type": "array", "maxItems": MaxRules, "items": object{"$ref": "#/$defs/rule"}},
-		"budgets":   object{"type": "array", "minItems": 1, "maxItems": MaxBudgets, "items": object{"$ref": "#/$defs/budget"}},
+		"guardrail":    described("true: can only tighten what other policies decide, and nothing overrides it.", object{"type": "boolean", "default": false}),
+		"renamed_from": described("The id that the policy had before: what was spent under it still counts.", pattern(idForm.String())),
+		"rank":         described("Order within a tier, lower first.", integer(0, 1_000_000)),
+		"default":      described("What holds if no rule of any policy matches.", enum(defaults...)),
+		"rules":        object{"type": "array", "maxItems": MaxRules, "items": object{"$ref": "#/$defs/rule"}},
+		"budgets":      object{"type": "array", "minItems": 1, "maxItems": MaxBudgets, "items": object{"$ref": "#/$defs/budget"}},
 	}, "rules"))
 	schema["$schema"] = "https://json-schema.org/draft/2020-12/schema"
 	schema["$id"] = SchemaID
@@ -106,19 +107,20 @@ func constraintsSchema() object {
 
 func budgetSchema() object {
 	return closed(object{
-		"id":          pattern(idForm.String()),
-		"limit":       described("Minor units of the currency, or a number of actions.", integer(0, maxSafeInteger)),
-		"currency":    pattern(currencyForm.String()),
-		"measure":     enum(measures...),
-		"amount":      object{"type": "string", "default": amountPath.String()},
-		"window":      object{"anyOf": []object{enum(calendars...), pattern(slidingForm.String())}},
-		"timezone":    object{"type": "string", "default": "UTC"},
-		"week_starts": words(weekdays...),
-		"per":         enum(holders...),
-		"actions":     object{"$ref": "#/$defs/actions"},
-		"on_exceed":   enum(excesses...),
-		"alert_at":    described("Percent of the limit.", oneOrMore(integer(1, 100), MaxList)),
-		"settle_by":   described("Who may lower a charge; by default the owner, a gateway and the counterparty.", oneOrMore(enum(settlers...), len(settlers))),
+		"id":           pattern(idForm.String()),
+		"limit":        described("Minor units of the currency, or a number of actions.", integer(0, maxSafeInteger)),
+		"currency":     pattern(currencyForm.String()),
+		"measure":      enum(measures...),
+		"amount":       object{"type": "string", "default": amountPath.String()},
+		"window":       object{"anyOf": []object{enum(calendars...), pattern(slidingForm.String())}},
+		"timezone":     object{"type": "string", "default": "UTC"},
+		"week_starts":  words(weekdays...),
+		"per":          enum(holders...),
+		"actions":      object{"$ref": "#/$defs/actions"},
+		"on_exceed":    enum(excesses...),
+		"alert_at":     described("Percent of the limit.", oneOrMore(integer(1, 100), MaxList)),
+		"renamed_from": described("The id that the budget had before: what was spent under it still counts.", pattern(idForm.String())),
+		"settle_by":    described("Who may lower a charge; by default the owner, a gateway and the counterparty.", oneOrMore(enum(settlers...), len(settlers))),
 	}, "id", "limit", "window")
 }
 

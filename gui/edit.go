@@ -118,7 +118,11 @@ func editPage(v *visit) error {
 		if err != nil {
 			return err
 		}
-		return v.showEditor(http.StatusOK, editView{ID: p.ID, Name: cmp.Or(p.Name, p.ID), Text: p.Text, Base: p.Text})
+		e := editView{ID: p.ID, Name: cmp.Or(p.Name, p.ID), Text: p.Text, Base: p.Text}
+		if carried := v.svc.CarryOver(v.caller, id); carried != "" && v.query("carry") != "" {
+			e.Text, e.Note = carried, "With this text, what was spent under the former name counts too. It is not saved yet."
+		}
+		return v.showEditor(http.StatusOK, e)
 	}
 	text, ok := startingText(cmp.Or(v.query("starter"), "blank"))
 	if !ok {

@@ -31,6 +31,7 @@ var eventNames = map[store.EventType]string{
 	store.OwnerUpdated: "Owner changed", store.OwnerRevoked: "Owner revoked", store.SessionStarted: "Logged in",
 	store.SessionEnded: "Logged out", store.KeyRotated: "Key rotated", store.KeyRevoked: "Key revoked",
 	store.EntryRedacted: "Entry redacted", store.LogCheckpoint: "Checkpoint", store.LogRecovered: "Log recovered",
+	store.BudgetRenamed: "Budget renamed", store.BudgetRestarted: "Budget started at 0",
 }
 
 func eventName(t store.EventType) string {

@@ -42,7 +42,7 @@ var typeGroups = map[string][]store.EventType{
 	"agents":    {store.AgentInvited, store.InviteRevoked, store.AgentRegistered, store.AgentUpdated, store.AgentRevoked},
 	"policies": {store.PolicyUpdated, store.PolicyDeleted, store.PolicyRefused, store.PolicyRecovered, store.DraftSubmitted, store.DraftApproved,
 		store.DraftDenied},
-	"budgets": {store.ChargeSettled, store.BudgetAlert},
+	"budgets": {store.ChargeSettled, store.BudgetAlert, store.BudgetRenamed, store.BudgetRestarted, store.ProofRedeemed, store.SettlementRefused},
 	"account": {store.OwnerCreated, store.OwnerUpdated, store.OwnerRevoked, store.SessionStarted, store.SessionEnded,
 		store.KeyRotated, store.KeyRevoked},
 }

@@ -187,6 +187,7 @@ type policyView struct {
 	Rego    string
 	Tier    string
 	Problem string
+	Carry   bool // renamed_from can be offered
 }
 
 func policyPage(v *visit) error {
@@ -194,7 +195,7 @@ func policyPage(v *visit) error {
 	if err != nil {
 		return err
 	}
-	out := policyView{PolicyView: p}
+	out := policyView{PolicyView: p, Carry: !v.caller.Admin && !p.ReadOnly && v.svc.CarryOver(v.caller, p.ID) != ""}
 	for _, t := range tierNames {
 		if t.ID == tierOf(p) {
 			out.Tier = t.Name

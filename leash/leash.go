@@ -35,10 +35,6 @@ type Store interface {
 	Settle(ctx context.Context, s store.Settlement) (store.Recorded, error)
 	// Fate says what became of a decision, or store.ErrNotFound.
 	Fate(ctx context.Context, decisionID string) (store.Fate, error)
-	// Budgets says how budgets stand at now.
-	Budgets(ctx context.Context, budgets []store.Budget, now time.Time) ([]store.BudgetState, error)
-	// Accounts returns the budgets of an owner to which something was ever charged.
-	Accounts(ctx context.Context, ownerID string) ([]store.BudgetKey, error)
 	// Decision returns the log entry of a decision, or store.ErrNotFound.
 	Decision(ctx context.Context, id string) (store.Entry, error)
 	// Entry returns a log entry by its id or by that of its decision, or store.ErrNotFound.

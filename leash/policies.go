@@ -145,8 +145,18 @@ func (s *Service) Policy(_ context.Context, c Caller, id string) (PolicyView, er
 		return PolicyView{}, fail(NotFound, "there is no policy %q", id)
 	}
 	v := policyView(p)
-	v.Text, v.ReadOnly = string(p.Text), s.policies.ReadOnly(p.File)
+	v.Text, v.ReadOnly, v.Warnings = string(p.Text), s.policies.ReadOnly(p.File), Problems(s.policies.Warnings(p.File))
 	return v, nil
+}
+
+// CarryOver returns the text of one of the caller's policies with `renamed_from` for those of its budgets that started
+// at 0 although something was spent under a name that is gone; empty if there are none. Nothing is saved.
+func (s *Service) CarryOver(c Caller, id string) string {
+	p := s.policies.Engine(c.OwnerID).Policy(id)
+	if p == nil {
+		return ""
+	}
+	return string(s.policies.CarryOver(p.File))
 }
 
 // PolicyRego returns the Rego that one of the caller's policies compiles to.

@@ -3,7 +3,6 @@ package leash
 import (
 	"context"
 	"errors"
-	"slices"
 
 	"github.com/openleash/openleash-go/compiler"
 	"github.com/openleash/openleash-go/store"
@@ -70,12 +69,19 @@ func (s *Service) settle(ctx context.Context, kind string, in SettleInput, st st
 // budget that is gone, those may who may by default.
 func (s *Service) mayLower(ownerID, settler string) func(store.BudgetKey) bool {
 	return func(key store.BudgetKey) bool {
-		var budget compiler.Budget
-		if p := s.policies.Engine(ownerID).Policy(key.PolicyID); p != nil {
-			if i := slices.IndexFunc(p.Budgets, func(b compiler.Budget) bool { return b.ID == key.BudgetID }); i >= 0 {
-				budget = p.Budgets[i]
+		may := true
+		found := false
+		for _, p := range s.policies.Engine(ownerID).Policies() {
+			for _, b := range p.Budgets {
+				if (p.ID == key.PolicyID || p.RenamedFrom == key.PolicyID) && (b.ID == key.BudgetID || b.RenamedFrom == key.BudgetID) {
+					found = true
+					may = may && b.MayLower(settler)
+				}
 			}
 		}
-		return budget.MayLower(settler)
+		if !found {
+			return compiler.Budget{}.MayLower(settler)
+		}
+		return may
 	}
 }

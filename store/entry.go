@@ -119,6 +119,10 @@ const (
 	ProofRedeemed EventType = "PROOF_REDEEMED"
 	// SettlementRefused says that somebody asked to lower a charge and may not.
 	SettlementRefused EventType = "SETTLEMENT_REFUSED"
+	// BudgetRenamed says that a budget has a new name, and keeps what was spent. Its data is a Renamed.
+	BudgetRenamed EventType = "BUDGET_RENAMED"
+	// BudgetRestarted says that a new budget starts at 0, although money was spent under a budget that is gone.
+	BudgetRestarted EventType = "BUDGET_RESTARTED"
 )
 
 // eventTypes are all of them. The place of one is kept in files: append only.
@@ -132,6 +136,7 @@ var eventTypes = [...]EventType{
 	SessionStarted, SessionEnded, KeyRotated, KeyRevoked,
 	EntryRedacted, LogCheckpoint, LogRecovered,
 	PolicyRecovered, ProofRedeemed, SettlementRefused, LogAdopted, ApprovalExpired,
+	BudgetRenamed, BudgetRestarted,
 }
 
 // Code is a number for the event type that stays the same; 0 if there is no such type.

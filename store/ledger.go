@@ -2,6 +2,7 @@ package store
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"math"
@@ -13,11 +14,12 @@ import (
 const MaxAmount = 1<<53 - 1
 
 // Ledger is what the log says about money: a fold over its entries. It holds what every budget
-// account has spent, which approvals are consumed and which alerts were raised. It is not safe for
+// account has spent, which budgets were renamed, which approvals are consumed and which alerts were raised. It is not safe for
 // concurrent use; whoever owns it makes check, charge and append one step.
 type Ledger struct {
 	accounts map[BudgetKey]*account
 	consumed map[string]struct{}
+	names    names
 	zones    zones
 }
 
@@ -26,6 +28,7 @@ func NewLedger() *Ledger {
 	return &Ledger{
 		accounts: make(map[BudgetKey]*account),
 		consumed: make(map[string]struct{}),
+		names:    make(names),
 		zones:    make(zones),
 	}
 }
@@ -56,6 +59,8 @@ type Adopted struct {
 	Why       string   `json:"why"`
 	Accounts  string   `json:"accounts"` // JSON of []SavedAccount: its numbers are beyond what canonical JSON holds
 	Consumed  []string `json:"consumed_approvals,omitempty"`
+	// Names are the classes of budgets that were renamed.
+	Names [][]BudgetKey `json:"names,omitempty"`
 }
 
 // foldAdopted takes over accounts as they were known, and approvals that were redeemed. Undoing it keeps them:
@@ -84,6 +89,11 @@ func (l *Ledger) foldAdopted(e *Entry, sign int64) error {
 	for _, id := range a.Consumed {
 		l.LoadConsumed(id)
 	}
+	for _, class := range a.Names {
+		if err := l.LoadNames(class); err != nil {
+			return fmt.Errorf("entry %d: %w", e.Seq, err)
+		}
+	}
 	return nil
 }
 
@@ -110,22 +120,42 @@ func (l *Ledger) State(b Budget, t time.Time) BudgetState {
 		st.Remaining = b.Limit - spent
 	}
 	st.ResetsAt = v.resets(ms)
+	for _, key := range l.names.others(b.Key) {
+		other, _, err := l.lookAt(key, b.Window, ms)
+		if err != nil {
+			continue // look would have told
+		}
+		if at := other.resets(ms); at != nil && (st.ResetsAt == nil || at.Before(*st.ResetsAt)) {
+			st.ResetsAt = at
+		}
+	}
 	return st
 }
 
-// look finds the view of a budget, without keeping a new one, and what is spent in the window of t.
+// look finds the view of a budget, without keeping a new one, and what is spent in the window of t under all
+// names of the budget.
 func (l *Ledger) look(b Budget, t int64) (*view, int64, error) {
-	a := l.accounts[b.Key]
+	v, spent, err := l.lookAt(b.Key, b.Window, t)
+	for _, key := range l.names.others(b.Key) {
+		_, more, e := l.lookAt(key, b.Window, t)
+		spent, err = addSat(spent, more), errors.Join(err, e)
+	}
+	return v, spent, err
+}
+
+// lookAt finds the view of one account through a window, and what is spent in the window of t.
+func (l *Ledger) lookAt(key BudgetKey, w Window, t int64) (*view, int64, error) {
+	a := l.accounts[key]
 	if a == nil {
 		a = &account{}
 	}
-	v, _, err := a.view(b.Window, t, l.zones)
+	v, _, err := a.view(w, t, l.zones)
 	if err != nil {
 		return nil, 0, err
 	}
 	spent, known, err := v.spent(t)
 	if err == nil && !known {
-		err = fmt.Errorf("budget %s: %s is before what the ledger remembers", b.Key.BudgetID, time.UnixMilli(t).UTC().Format(time.RFC3339))
+		err = fmt.Errorf("budget %s: %s is before what the ledger remembers", key.BudgetID, time.UnixMilli(t).UTC().Format(time.RFC3339))
 	}
 	return v, spent, err
 }
@@ -144,7 +174,7 @@ func (l *Ledger) Check(charges []Charge, t time.Time) error {
 		}
 		_, spent, err := l.look(c.Budget, ms)
 		for _, earlier := range charges[:i] { // of the same action, to the same account
-			if earlier.Budget.Key == c.Budget.Key {
+			if l.names.same(earlier.Budget.Key, c.Budget.Key) {
 				spent = addSat(spent, earlier.Amount)
 			}
 		}
@@ -202,6 +232,8 @@ func (l *Ledger) fold(e *Entry, sign int64, wants func(*account) bool) error {
 		at = s.ChargedAt
 	case BudgetAlert:
 		return l.foldAlert(e, sign, wants)
+	case BudgetRenamed:
+		return l.foldRenamed(e)
 	case LogAdopted:
 		return l.foldAdopted(e, sign)
 	default:
@@ -271,17 +303,27 @@ func (l *Ledger) Alerts(charges []Charge, t time.Time) []Alert {
 		if len(c.Budget.AlertAt) == 0 || c.Amount <= 0 {
 			continue
 		}
-		v, spent, err := l.look(c.Budget, ms)
+		_, spent, err := l.look(c.Budget, ms)
 		if err != nil {
 			continue
 		}
 		for _, percent := range c.Budget.AlertAt {
-			if reached(spent, c.Budget.Limit, percent) && !v.alerted(ms, percent) {
+			if reached(spent, c.Budget.Limit, percent) && !l.alerted(c.Budget, ms, percent) {
 				out = append(out, Alert{c.Budget, percent, t, l.State(c.Budget, t)})
 			}
 		}
 	}
 	return out
+}
+
+// alerted says whether an alert was raised in the window of t, under any name of the budget.
+func (l *Ledger) alerted(b Budget, t int64, percent int) bool {
+	for _, key := range append(l.names.others(b.Key), b.Key) {
+		if v, _, err := l.lookAt(key, b.Window, t); err != nil || v.alerted(t, percent) {
+			return true
+		}
+	}
+	return false
 }
 
 // reached says whether spent is at least percent of limit, without overflow.
@@ -310,17 +352,6 @@ type SavedView struct {
 
 // Keys returns the accounts, in no order.
 func (l *Ledger) Keys() []BudgetKey { return slices.Collect(maps.Keys(l.accounts)) }
-
-// KeysOf returns the accounts of one owner, in no order.
-func (l *Ledger) KeysOf(ownerID string) []BudgetKey {
-	var out []BudgetKey
-	for key := range l.accounts {
-		if key.OwnerID == ownerID {
-			out = append(out, key)
-		}
-	}
-	return out
-}
 
 // ConsumedApprovals returns the consumed approvals, in no order.
 func (l *Ledger) ConsumedApprovals() []string { return slices.Collect(maps.Keys(l.consumed)) }

@@ -82,9 +82,17 @@ func policyShow(a *app) *cobra.Command {
 				for _, w := range v.Words {
 					a.say("  - %s", printable(w))
 				}
+				a.showWarnings(v.Warnings)
 				return nil
 			})
 		}}
+}
+
+// showWarnings shows what is to be said about a policy that is active.
+func (a *app) showWarnings(problems []leash.Problem) {
+	for _, p := range problems {
+		a.say("%s %s: %s", a.paint.yellow("warning:"), p.Code, printable(p.Message))
+	}
 }
 
 func policyUpsert(a *app) *cobra.Command {
@@ -110,6 +118,7 @@ func policyUpsert(a *app) *cobra.Command {
 				for _, w := range v.Words {
 					a.say("  - %s", printable(w))
 				}
+				a.showWarnings(v.Warnings)
 				return nil
 			})
 		}}

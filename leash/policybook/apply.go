@@ -178,6 +178,9 @@ func (b *Book) commit(ctx context.Context, next map[string]*file, owners []strin
 		k.changes[c.Path] = c
 	}
 	k.keep(next, out)
+	if err := k.accounts(ctx, next, out); err != nil {
+		return Report{}, err
+	}
 	err := b.cfg.Store.Update(ctx, func(tx store.Tx) error {
 		if err := write(ctx, tx, changes, was.files); err != nil {
 			return err

@@ -26,6 +26,12 @@ type Store interface {
 	ReadPolicy(path string) (store.PolicyFile, store.Stamp, error)
 	// Audit reads a page of the log, newest first.
 	Audit(ctx context.Context, q store.AuditQuery) (store.AuditPage, error)
+	// Budgets says how budgets stand at now.
+	Budgets(ctx context.Context, budgets []store.Budget, now time.Time) ([]store.BudgetState, error)
+	// Accounts returns the budgets of an owner to which something was ever charged.
+	Accounts(ctx context.Context, ownerID string) ([]store.BudgetKey, error)
+	// Unclaimed returns an owner's accounts that have no name among the declared ones, which have no subject.
+	Unclaimed(ctx context.Context, ownerID string, declared map[store.BudgetKey]bool) ([]store.BudgetKey, error)
 }
 
 // Config says what a Book works with. All fields are required.
@@ -93,6 +99,7 @@ type file struct {
 	active   *rego.Policy // what decides; nil if nothing
 	owner    string       // whose it is; empty if nobody's
 	problems compiler.Diagnostics
+	restarts []restart // budgets that started at 0 with this text
 }
 
 // Open returns the book with the policies of the store active.

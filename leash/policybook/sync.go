@@ -168,6 +168,7 @@ func (l *look) file(ctx context.Context, n store.PolicyName) error {
 		f.found = compiler.Diagnostics{atTop(n.Path, "unreadable_file", "this file cannot be read: "+problem+"; fix it or remove it")}
 	case old.sum != "" && old.sum == store.PolicySum(text.Text):
 		f.sum, f.policy, f.named, f.found = old.sum, old.policy, old.named, old.found
+		f.restarts = old.restarts
 	default:
 		l.book.compile(f, text.Text)
 	}

@@ -266,7 +266,7 @@ func (s *Store) adopt(lost *LostLogError, saved snapshotHead, accounts []store.S
 		}
 		a := store.Adopted{LastKnown: max(lost.Wrote, saved.Through), Why: lost.Why, Accounts: string(some)}
 		if first {
-			a.Consumed = saved.Consumed
+			a.Consumed, a.Names = saved.Consumed, saved.Names
 		}
 		data, err := json.Marshal(&a)
 		if err != nil {

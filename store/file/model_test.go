@@ -2,6 +2,7 @@ package file
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -140,6 +141,18 @@ func TestLedgerAgainstModel(t *testing.T) {
 				i := rapid.IntRange(0, len(budgets)-1).Draw(t, "budget")
 				budgets[i].Limit = rapid.Int64Range(0, 300).Draw(t, "limit")
 			},
+			"rename": func(t *rapid.T) {
+				n++
+				b := &budgets[rapid.IntRange(0, len(budgets)-1).Draw(t, "budget")]
+				from := b.Key
+				b.Key.BudgetID = fmt.Sprintf("renamed_%d", n)
+				rename(t, s, from, b.Key)
+				for i := range m.spends {
+					if m.spends[i].key == from {
+						m.spends[i].key = b.Key
+					}
+				}
+			},
 			"clock": func(t *rapid.T) {
 				c.now = c.now.Add(time.Duration(rapid.Int64Range(-2*24*60, 3*24*60).Draw(t, "minutes")) * time.Minute)
 			},
@@ -163,6 +176,17 @@ func TestLedgerAgainstModel(t *testing.T) {
 			},
 		})
 	})
+}
+
+// rename makes two budgets the same one.
+func rename(t interface{ Fatal(...any) }, s *Store, from, to store.BudgetKey) {
+	data, err := json.Marshal(store.Renamed{From: from, To: to})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Append(context.Background(), store.Entry{Type: store.BudgetRenamed, OwnerID: from.OwnerID, Data: data}); err != nil {
+		t.Fatal(err)
+	}
 }
 
 // settle does to the model what the store should have done.

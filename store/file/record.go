@@ -187,6 +187,17 @@ func (s *Store) Accounts(ctx context.Context, ownerID string) ([]store.BudgetKey
 	return s.log.ledger.KeysOf(ownerID), nil
 }
 
+// Unclaimed returns the accounts of an owner that have no name among the declared ones, in no order. The declared keys
+// have no subject.
+func (s *Store) Unclaimed(ctx context.Context, ownerID string, declared map[store.BudgetKey]bool) ([]store.BudgetKey, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	s.log.mu.Lock()
+	defer s.log.mu.Unlock()
+	return s.log.ledger.Unclaimed(ownerID, declared), nil
+}
+
 // Consumed says whether an approval was redeemed.
 func (s *Store) Consumed(ctx context.Context, approvalID string) (bool, error) {
 	if err := ctx.Err(); err != nil {

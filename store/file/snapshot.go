@@ -27,6 +27,8 @@ type snapshotHead struct {
 	Through     uint64   `json:"through"`
 	ThroughHash string   `json:"through_hash"`
 	Consumed    []string `json:"consumed"`
+	// Names are the classes of budgets that were renamed.
+	Names [][]store.BudgetKey `json:"names,omitempty"`
 }
 
 // snapshot saves the ledger. It holds the mutex for a few accounts at a time, so that no decision
@@ -59,7 +61,7 @@ func (s *Store) snapshot() error {
 		}
 	}
 	l.mu.Lock()
-	head.Consumed = l.ledger.ConsumedApprovals()
+	head.Consumed, head.Names = l.ledger.ConsumedApprovals(), l.ledger.Names()
 	pending := l.queue
 	if len(pending.items) == 0 {
 		pending = l.writing
@@ -121,20 +123,33 @@ func (s *Store) loadSnapshot() (store.Chain, error) {
 		s.opts.Log.Warn("the snapshot is passed over; reading the whole log", "err", err)
 		return store.Chain{}, nil
 	}
-	for i := range accounts {
-		if err := s.log.ledger.Load(accounts[i]); err != nil {
-			s.opts.Log.Warn("the snapshot is passed over; reading the whole log", "err", err)
-			s.log.ledger = store.NewLedger()
-			return store.Chain{}, nil
-		}
-	}
-	for _, id := range head.Consumed {
-		s.log.ledger.LoadConsumed(id)
+	if err := restore(s.log.ledger, head, accounts); err != nil {
+		s.opts.Log.Warn("the snapshot is passed over; reading the whole log", "err", err)
+		s.log.ledger = store.NewLedger()
+		return store.Chain{}, nil
 	}
 	chain := store.Chain{Seq: head.Seq}
 	_, err = hex.Decode(chain.Hash[:], []byte(head.Hash))
 	s.snapshotAt = head.Seq
 	return chain, err
+}
+
+// restore puts what a snapshot holds into a ledger.
+func restore(l *store.Ledger, head snapshotHead, accounts []store.SavedAccount) error {
+	for i := range accounts {
+		if err := l.Load(accounts[i]); err != nil {
+			return err
+		}
+	}
+	for _, class := range head.Names {
+		if err := l.LoadNames(class); err != nil {
+			return err
+		}
+	}
+	for _, id := range head.Consumed {
+		l.LoadConsumed(id)
+	}
+	return nil
 }
 
 func parseSnapshot(content []byte) (head snapshotHead, accounts []store.SavedAccount, err error) {
