@@ -102,9 +102,9 @@ next:
 			}
 		}
 		if len(values) > 1 {
-			return nil, fail(leash.InvalidRequest, fmt.Sprintf("the query parameter %s is given twice", clip(name, 40)))
+			return nil, fail(leash.InvalidRequest, fmt.Sprintf("the query parameter %s is given twice", strings.ToValidUTF8(clip(name, 40), "\uFFFD")))
 		}
-		return nil, fail(leash.InvalidRequest, fmt.Sprintf("the query parameter %s is not known here", clip(name, 40)))
+		return nil, fail(leash.InvalidRequest, fmt.Sprintf("the query parameter %s is not known here", strings.ToValidUTF8(clip(name, 40), "\uFFFD")))
 	}
 	return q, nil
 }
