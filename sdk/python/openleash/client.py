@@ -91,9 +91,11 @@ class Client:
         self._agent_id, self._private_key_b64, self._owner_id = agent_id, private_key_b64, owner_id
 
     @classmethod
-    def from_env(cls, env: Mapping[str, str] = os.environ) -> Client:
+    def from_env(cls, env: Optional[Mapping[str, str]] = None) -> Client:
         """The agent that the environment names: OPENLEASH_URL, OPENLEASH_AGENT_ID,
-        OPENLEASH_AGENT_PRIVATE_KEY_B64 and, optionally, OPENLEASH_OWNER_ID."""
+        OPENLEASH_AGENT_PRIVATE_KEY_B64 and, optionally, OPENLEASH_OWNER_ID. env is os.environ unless given."""
+        if env is None:  # not a default argument: help() would print it, the private key included
+            env = os.environ
         return cls(env.get("OPENLEASH_URL", ""), env.get("OPENLEASH_AGENT_ID", ""),
                    env.get("OPENLEASH_AGENT_PRIVATE_KEY_B64", ""), env.get("OPENLEASH_OWNER_ID"))
 
