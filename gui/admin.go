@@ -215,5 +215,5 @@ type settingsInForceView struct {
 }
 
 func settingsInForce(v *visit) error {
-	return v.render(http.StatusOK, "inforce", "Settings", settingsInForceView{v.cfg.Settings, v.cfg.Version})
+	return v.render(http.StatusOK, "inforce", "Settings", settingsInForceView{v.cfg.Settings(), v.cfg.Version})
 }

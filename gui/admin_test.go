@@ -30,7 +30,9 @@ func newAdminSite(t testing.TB, publicURL string) *adminSite {
 	t.Helper()
 	s := &adminSite{site: newSite(t, publicURL), now: time.Now()}
 	s.h = New(Config{Service: s.Service, Log: slog.New(slog.DiscardHandler), PublicURL: publicURL, AdminToken: adminToken,
-		Clock: func() time.Time { return s.now }, Settings: []Setting{{"addr", "127.0.0.1:8787", "default"}, {"admin_token", "(set)", "config.yaml:3"}}})
+		Clock: func() time.Time { return s.now }, Settings: func() []Setting {
+			return []Setting{{"addr", "127.0.0.1:8787", "default"}, {"admin_token", "(set)", "config.yaml:3"}}
+		}})
 	s.session = s.logIn(adminToken).Value
 	return s
 }

@@ -29,7 +29,7 @@ type Config struct {
 	// AdminToken opens the pages of the admin; without one they are not there.
 	AdminToken string
 	// Settings in force, for the admin to read.
-	Settings []Setting
+	Settings func() []Setting
 
 	// LogStatus says up to where the log's chain is verified; nil, or an error, if nobody knows yet.
 	LogStatus func(context.Context) (LogStatus, error)

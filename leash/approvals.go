@@ -80,7 +80,7 @@ func (s *Service) RequestApproval(ctx context.Context, a *Agent, in ApprovalInpu
 		DecisionID: d.ID, Required: d.Result, ActionType: d.ActionType, ActionHash: d.ActionHash, Action: action.Canonical,
 		PolicyID: d.PolicyID, RuleID: d.RuleID, Reason: d.Reason, Obligations: d.Obligations, Overages: d.Overages,
 		Justification: in.Justification, Context: in.Context,
-		Status: store.Pending, CreatedAt: now, ExpiresAt: now.Add(s.cfg.ApprovalTTL),
+		Status: store.Pending, CreatedAt: now, ExpiresAt: now.Add(s.adjusted.Load().ApprovalTTL),
 	}
 	err = s.update(ctx, func(tx store.Tx) error {
 		old, err := store.First[store.Approval](ctx, tx, store.ByDecision(d.ID))
@@ -405,7 +405,7 @@ func (s *Service) Approve(ctx context.Context, c Caller, id string, in ApproveIn
 			}
 			a.DepositReference = in.DepositReference
 		}
-		expires := s.Now().Add(s.cfg.TokenTTL)
+		expires := s.Now().Add(s.adjusted.Load().TokenTTL)
 		a.Status, a.TokenExpiresAt = store.Approved, &expires
 		approved = *a
 		return nil

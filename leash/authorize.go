@@ -219,7 +219,7 @@ func (s *Service) obligations(all, owed []compiler.Obligation) []store.Obligatio
 func (s *Service) proofTTL(p compiler.ProofSpec) int {
 	ttl := time.Duration(p.TTLSeconds) * time.Second
 	if ttl <= 0 {
-		ttl = s.cfg.ProofTTL
+		ttl = s.adjusted.Load().ProofTTL
 	}
 	return int(min(ttl, MaxProofTTL) / time.Second)
 }

@@ -57,7 +57,7 @@ func (s *Service) CreateInvite(ctx context.Context, c Caller, in InviteInput) (I
 	now := s.Now()
 	inv := store.Invite{ID: s.newID("inv"), Purpose: store.InviteAgent, OwnerID: c.OwnerID, TokenHash: hash,
 		Groups: in.Groups, ReplaceAgentID: in.ReplaceAgentID,
-		Status: store.Pending, CreatedAt: now, ExpiresAt: now.Add(s.cfg.InviteTTL)}
+		Status: store.Pending, CreatedAt: now, ExpiresAt: now.Add(s.adjusted.Load().InviteTTL)}
 	err := s.update(ctx, func(tx store.Tx) error {
 		if in.ReplaceAgentID != "" {
 			if _, err := ownAgentByID(ctx, tx, c.OwnerID, in.ReplaceAgentID); err != nil {

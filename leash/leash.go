@@ -118,6 +118,7 @@ func (c Config) withDefaults() Config {
 // Service is the use cases over one store. It is safe for concurrent use.
 type Service struct {
 	cfg      Config
+	adjusted atomic.Pointer[Config] // what Adjust may change is read here
 	store    Store
 	policies *policybook.Book
 	keys     atomic.Pointer[proof.KeyRing]
@@ -140,6 +141,7 @@ func New(ctx context.Context, cfg Config, st Store) (*Service, error) {
 		hashing: make(chan struct{}, 2),
 		held:    newHeld(),
 	}
+	s.adjusted.Store(&cfg)
 	s.guesses.clock = cfg.Clock
 	if err := s.loadKeys(ctx); err != nil {
 		return nil, err
@@ -151,6 +153,13 @@ func New(ctx context.Context, cfg Config, st Store) (*Service, error) {
 		return nil, fmt.Errorf("reading the policies: %w", err)
 	}
 	return s, nil
+}
+
+// Adjust changes what may change while the service runs: the lifetimes of proofs, approval requests, approval tokens,
+// invites and sessions that are made from now on, and AllowPrivateWebhooks. It ignores the rest of cfg.
+func (s *Service) Adjust(cfg Config) {
+	cfg = cfg.withDefaults()
+	s.adjusted.Store(&cfg)
 }
 
 // Now is the service's clock, in UTC with milliseconds, as it stands on the wire.

@@ -184,7 +184,7 @@ func (s *Service) SetupInvite(ctx context.Context, ownerID string) (InviteGrant,
 	token, hash := s.newSecret()
 	now := s.Now()
 	inv := store.Invite{ID: s.newID("inv"), Purpose: store.InviteSetup, OwnerID: ownerID, TokenHash: hash,
-		Status: store.Pending, CreatedAt: now, ExpiresAt: now.Add(s.cfg.InviteTTL)}
+		Status: store.Pending, CreatedAt: now, ExpiresAt: now.Add(s.adjusted.Load().InviteTTL)}
 	err := s.update(ctx, func(tx store.Tx) error {
 		if _, err := activeOwner(ctx, tx, ownerID); err != nil {
 			return err

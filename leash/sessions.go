@@ -87,7 +87,7 @@ func (s *Service) Login(ctx context.Context, in LoginInput) (SessionGrant, error
 func (s *Service) startSession(tx store.Tx, ownerID, userAgent string) (SessionGrant, error) {
 	now := s.Now()
 	session := store.Session{ID: s.newID("ses"), OwnerID: ownerID, UserAgent: clip(userAgent, 200),
-		CreatedAt: now, ExpiresAt: now.Add(s.cfg.SessionTTL)}
+		CreatedAt: now, ExpiresAt: now.Add(s.adjusted.Load().SessionTTL)}
 	token, err := s.keys.Load().Mint(proof.PurposeSession, proof.Claims{
 		IssuedAt: now, NotBefore: now, ExpiresAt: session.ExpiresAt, ID: s.newID("tok"),
 		Subject: ownerID, SessionID: session.ID,

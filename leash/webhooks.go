@@ -41,7 +41,7 @@ func (s *Service) webhook(in WebhookInput) (*store.Webhook, error) {
 // WebhookAddressAllowed says whether a webhook may connect to an address: only to what is reachable
 // from the whole internet, unless the operator allows private ones.
 func (s *Service) WebhookAddressAllowed(addr netip.Addr) bool {
-	if s.cfg.AllowPrivateWebhooks {
+	if s.adjusted.Load().AllowPrivateWebhooks {
 		return true
 	}
 	addr = addr.Unmap()

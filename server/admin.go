@@ -142,7 +142,7 @@ type ConfigAnswer struct {
 }
 
 func (s *Server) config(*call) (ConfigAnswer, error) {
-	return ConfigAnswer{s.cfg.Version, s.cfg.Settings}, nil
+	return ConfigAnswer{s.cfg.Version, s.adjusted.Load().settings}, nil
 }
 
 func (s *Server) fullHealth(c *call) (leash.Health, error) { return s.svc.PolicyHealth(c.ctx) }

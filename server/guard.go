@@ -58,7 +58,7 @@ func (s *Server) hostKnown(r *http.Request) bool {
 		host = h
 	}
 	host = strings.Trim(host, "[]")
-	if s.hosts[host] || s.hosts[strings.ToLower(host)] {
+	if hosts := s.adjusted.Load().hosts; hosts[host] || hosts[strings.ToLower(host)] {
 		return true
 	}
 	// The address that the client connected to cannot be rebound.
@@ -111,11 +111,12 @@ func (s *Server) clientAddr(r *http.Request) netip.Addr {
 		return netip.Addr{} // the Unix socket
 	}
 	addr := at.Addr().Unmap().WithZone("")
-	if len(s.cfg.TrustedProxies) == 0 {
+	proxies := s.adjusted.Load().proxies
+	if len(proxies) == 0 {
 		return addr
 	}
 	hops := strings.Split(strings.Join(r.Header.Values("X-Forwarded-For"), ","), ",")
-	for i := len(hops) - 1; i >= 0 && s.trusts(addr); i-- {
+	for i := len(hops) - 1; i >= 0 && trusted(proxies, addr); i-- {
 		hop, err := netip.ParseAddr(strings.TrimSpace(hops[i]))
 		if err != nil {
 			break
@@ -125,8 +126,8 @@ func (s *Server) clientAddr(r *http.Request) netip.Addr {
 	return addr
 }
 
-func (s *Server) trusts(addr netip.Addr) bool {
-	for _, p := range s.cfg.TrustedProxies {
+func trusted(proxies []netip.Prefix, addr netip.Addr) bool {
+	for _, p := range proxies {
 		if p.Contains(addr) {
 			return true
 		}

@@ -18,7 +18,8 @@ func TestHostKnown(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &Server{hosts: hosts}
+	s := &Server{}
+	s.adjusted.Store(&adjustable{hosts: hosts})
 	for host, want := range map[string]bool{
 		"127.0.0.1:8787": true, "localhost": true, "LOCALHOST:1": true, "[::1]:8787": true, "[::1]": true,
 		"leash.example.com": true, "leash.example.com:443": true, "openleash:8787": true, "[fd00::1]:80": true,

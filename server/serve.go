@@ -30,8 +30,8 @@ func (s *Server) Serve(ctx context.Context, listeners ...net.Listener) error {
 		srv := s.httpServer(l)
 		srv.ConnState, srv.ConnContext = crowd.watch, crowd.welcome
 		servers[i] = srv
-		if s.tls != nil && l.Addr().Network() != "unix" {
-			l = tls.NewListener(l, s.tls.config())
+		if s.adjusted.Load().tls != nil && l.Addr().Network() != "unix" {
+			l = tls.NewListener(l, s.tlsConfig())
 		}
 		go func() { failed <- srv.Serve(l) }()
 	}

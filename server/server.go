@@ -9,6 +9,7 @@ import (
 	"net/url"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/labstack/echo/v4"
@@ -99,11 +100,10 @@ type Server struct {
 	cfg        Config
 	svc        *leash.Service
 	adminToken [sha256.Size]byte // hash; compared only if a token is configured
-	hosts      map[string]bool
+	adjusted   atomic.Pointer[adjustable]
 	strangers  map[weight]*limiter
 	metrics    *metrics
 	docs       documents
-	tls        *certificate
 	parked     sync.WaitGroup // answers on connections of their own
 	outbox     chan struct{}  // wakes the webhook worker
 
@@ -122,14 +122,11 @@ func New(cfg Config) (*Server, error) {
 	cfg.Limits = cfg.Limits.withDefaults()
 	s := &Server{cfg: cfg, svc: cfg.Service, adminToken: sha256.Sum256([]byte(cfg.AdminToken)),
 		outbox: make(chan struct{}, 1)}
+	if err := s.Adjust(cfg); err != nil {
+		return nil, err
+	}
 	var err error
-	if s.hosts, err = knownHosts(cfg); err != nil {
-		return nil, fmt.Errorf("configuring the server: %w", err)
-	}
 	if s.strangers, err = newLimiters(cfg.Limits, cfg.Clock); err != nil {
-		return nil, fmt.Errorf("configuring the server: %w", err)
-	}
-	if s.tls, err = loadCertificate(cfg.TLS, cfg.Clock, cfg.Log); err != nil {
 		return nil, fmt.Errorf("configuring the server: %w", err)
 	}
 	if s.metrics, err = newMetrics(s); err != nil {
@@ -141,6 +138,29 @@ func New(cfg Config) (*Server, error) {
 	}
 	s.public, s.admin = s.mount(routes, false), s.mount(routes, true)
 	return s, nil
+}
+
+// adjustable is what Adjust may change.
+type adjustable struct {
+	hosts    map[string]bool
+	proxies  []netip.Prefix
+	settings any
+	tls      *certificate // nil: plain HTTP
+}
+
+// Adjust changes what may change while the server runs: the names of the host, TrustedProxies, Settings and the files of
+// the TLS certificate, which are read again. It ignores the rest of cfg. After an error nothing has changed.
+func (s *Server) Adjust(cfg Config) error {
+	hosts, err := knownHosts(cfg)
+	if err != nil {
+		return fmt.Errorf("configuring the server: %w", err)
+	}
+	certificate, err := loadCertificate(cfg.TLS, s.cfg.Clock, s.cfg.Log)
+	if err != nil {
+		return fmt.Errorf("configuring the server: %w", err)
+	}
+	s.adjusted.Store(&adjustable{hosts, cfg.TrustedProxies, cfg.Settings, certificate})
+	return nil
 }
 
 // Public is what a TCP listener serves: the public, agent and owner routes, the portal, the API

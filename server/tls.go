@@ -2,6 +2,7 @@ package server
 
 import (
 	"crypto/tls"
+	"errors"
 	"fmt"
 	"log/slog"
 	"os"
@@ -89,6 +90,13 @@ func (c *certificate) get(*tls.ClientHelloInfo) (*tls.Certificate, error) {
 	return c.current, nil
 }
 
-func (c *certificate) config() *tls.Config {
-	return &tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: c.get, NextProtos: []string{"h2", "http/1.1"}}
+// tlsConfig serves the certificate that is active when a client connects.
+func (s *Server) tlsConfig() *tls.Config {
+	get := func(hello *tls.ClientHelloInfo) (*tls.Certificate, error) {
+		if c := s.adjusted.Load().tls; c != nil {
+			return c.get(hello)
+		}
+		return nil, errors.New("no certificate is configured")
+	}
+	return &tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: get, NextProtos: []string{"h2", "http/1.1"}}
 }

@@ -386,7 +386,7 @@ last snapshot. The server must be stopped.`,
 			if has, err := a.settings.hasData(); err != nil || !has {
 				return cmp.Or(err, fmt.Errorf("%s is not a data folder", a.settings.data))
 			}
-			log, err := a.settings.logger(a.err, slog.LevelWarn)
+			log, _, err := a.settings.logger(a.err, slog.LevelWarn)
 			if err != nil {
 				return err
 			}

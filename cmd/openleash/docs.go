@@ -3,7 +3,6 @@ package main
 import (
 	"fmt"
 	"io/fs"
-	"net"
 	"net/http"
 	"path"
 	"strings"
@@ -57,10 +56,9 @@ func pageNames() []string {
 }
 
 func (a *app) serveDocs(cmd *cobra.Command, addr string) error {
-	var config net.ListenConfig
-	l, err := config.Listen(cmd.Context(), "tcp", addr)
+	l, err := listen(cmd.Context(), "serve", addr)
 	if err != nil {
-		return fmt.Errorf("serving the documentation: %w", err)
+		return err
 	}
 	a.say("The documentation is at http://%s; Ctrl-C stops it.", l.Addr())
 	s := &http.Server{Handler: docs.Handler(), ReadHeaderTimeout: 5 * time.Second}

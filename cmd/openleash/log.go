@@ -6,18 +6,20 @@ import (
 )
 
 // logger is the program's own log, about itself; what agents do is in the audit log. It says nothing
-// below least, whatever the settings are.
-func (s *settings) logger(w io.Writer, least slog.Level) (*slog.Logger, error) {
+// below least, whatever the settings are. Its level may be changed while it is used.
+func (s *settings) logger(w io.Writer, least slog.Level) (*slog.Logger, *slog.LevelVar, error) {
 	var level slog.Level
 	if err := level.UnmarshalText([]byte(s.logLevel)); err != nil {
-		return nil, misuse("log_level is %q: want debug, info, warn or error", s.logLevel)
+		return nil, nil, misuse("log_level is %q: want debug, info, warn or error", s.logLevel)
 	}
-	options := &slog.HandlerOptions{Level: max(level, least)}
+	current := new(slog.LevelVar)
+	current.Set(max(level, least))
+	options := &slog.HandlerOptions{Level: current}
 	switch s.logFormat {
 	case "text":
-		return slog.New(slog.NewTextHandler(w, options)), nil
+		return slog.New(slog.NewTextHandler(w, options)), current, nil
 	case "json":
-		return slog.New(slog.NewJSONHandler(w, options)), nil
+		return slog.New(slog.NewJSONHandler(w, options)), current, nil
 	}
-	return nil, misuse("log_format is %q: want text or json", s.logFormat)
+	return nil, nil, misuse("log_format is %q: want text or json", s.logFormat)
 }

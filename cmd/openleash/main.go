@@ -7,6 +7,8 @@ import (
 	"os/signal"
 	"syscall"
 	"time"
+
+	"github.com/spf13/pflag"
 )
 
 func main() {
@@ -28,7 +30,8 @@ type app struct {
 	settings settings
 	lookup   func(name string) (string, bool) // environment variables
 	clock    func() time.Time
-	inForce  []setting // the settings, with where they come from
+	flags    *pflag.FlagSet // the settings as flags, as the command line gives them
+	inForce  []setting      // the settings, with where they come from
 	asJSON   bool
 	owner    string // --owner: for whom commands act
 	started  bool   // the command line was understood

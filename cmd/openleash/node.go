@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"sync/atomic"
 	"time"
 
 	"github.com/openleash/openleash-go/leash"
@@ -22,6 +23,8 @@ type node struct {
 	watch   *logWatch
 	commits *commits
 	log     *slog.Logger
+	level   *slog.LevelVar
+	inForce atomic.Pointer[[]setting]
 
 	policyScan time.Duration // between two scans of the policies folder
 }
@@ -34,11 +37,11 @@ func (a *app) open(ctx context.Context, serves bool) (*node, error) {
 	if serves {
 		least = slog.LevelDebug
 	}
-	log, err := s.logger(a.err, least)
+	log, level, err := s.logger(a.err, least)
 	if err != nil {
 		return nil, err
 	}
-	n := &node{policyScan: s.policyScan, log: log, watch: &logWatch{dir: s.data}, commits: newCommits()}
+	n := &node{policyScan: s.policyScan, log: log, level: level, watch: &logWatch{dir: s.data}, commits: newCommits()}
 	n.store, err = file.Open(ctx, s.data, file.Options{Clock: a.clock, Log: log, Redact: s.redact, Committed: n.commits.observe})
 	if err != nil {
 		return nil, locked(err)
@@ -60,28 +63,41 @@ func locked(err error) error {
 
 func (n *node) wire(ctx context.Context, a *app, withGUI bool) (err error) {
 	s := &a.settings
-	n.service, err = leash.New(ctx, leash.Config{
-		Clock: a.clock, Log: n.log, PublicURL: s.url(),
-		ProofTTL: s.proofTTL, ApprovalTTL: s.approvalTTL, TokenTTL: s.tokenTTL, InviteTTL: s.inviteTTL,
-		SessionTTL: s.sessionTTL, PolicyTimeout: s.policyTimeout, AllowPrivateWebhooks: s.privateWebhooks,
-	}, n.store)
-	if err != nil {
+	n.inForce.Store(&a.inForce)
+	if n.service, err = leash.New(ctx, s.service(a, n), n.store); err != nil {
 		return err
 	}
-	proxies, err := s.proxies()
+	cfg, err := s.server(n, a, a.inForce)
 	if err != nil {
 		return err
-	}
-	cfg := server.Config{
-		Service: n.service, Log: n.log, Clock: a.clock, PublicURL: s.url(), Hosts: s.hosts, TrustedProxies: proxies,
-		AdminToken: s.adminToken, Settings: a.inForce, Version: version(),
-		Collectors: n.commits.collectors(), TLS: server.TLS{CertFile: s.tlsCert, KeyFile: s.tlsKey},
 	}
 	if withGUI {
 		cfg.Gui = portal(a, n)
 	}
 	n.server, err = server.New(cfg)
 	return err
+}
+
+// settings are those that are active now.
+func (n *node) settings() []setting { return *n.inForce.Load() }
+
+// service is the configuration of the use cases.
+func (s *settings) service(a *app, n *node) leash.Config {
+	return leash.Config{
+		Clock: a.clock, Log: n.log, PublicURL: s.url(),
+		ProofTTL: s.proofTTL, ApprovalTTL: s.approvalTTL, TokenTTL: s.tokenTTL, InviteTTL: s.inviteTTL,
+		SessionTTL: s.sessionTTL, PolicyTimeout: s.policyTimeout, AllowPrivateWebhooks: s.privateWebhooks,
+	}
+}
+
+// server is the configuration of the HTTP API, without a portal.
+func (s *settings) server(n *node, a *app, inForce []setting) (server.Config, error) {
+	proxies, err := s.proxies()
+	return server.Config{
+		Service: n.service, Log: n.log, Clock: a.clock, PublicURL: s.url(), Hosts: s.hosts, TrustedProxies: proxies,
+		AdminToken: s.adminToken, Settings: inForce, Version: version(),
+		Collectors: n.commits.collectors(), TLS: server.TLS{CertFile: s.tlsCert, KeyFile: s.tlsKey},
+	}, err
 }
 
 func (n *node) close() error { return n.store.Close() }

@@ -9,9 +9,12 @@ import (
 
 // portal is the owner's pages, and the documentation under /gui/docs/.
 func portal(a *app, n *node) http.Handler {
-	inForce := make([]gui.Setting, len(a.inForce))
-	for i, s := range a.inForce {
-		inForce[i] = gui.Setting(s)
+	inForce := func() []gui.Setting {
+		var out []gui.Setting
+		for _, s := range n.settings() {
+			out = append(out, gui.Setting(s))
+		}
+		return out
 	}
 	mux := http.NewServeMux()
 	mux.Handle("/gui/docs/", http.StripPrefix("/gui/docs", docs.Handler()))

@@ -10,6 +10,7 @@ import (
 // command defines the command line: the program's, its completion's and its man pages' only source.
 func (a *app) command() *cobra.Command {
 	all := a.settings.flags()
+	a.flags = all
 	root := &cobra.Command{
 		Use:   "openleash",
 		Short: "Authorization and proof for AI agents",

@@ -18,7 +18,8 @@ import (
 // settings are what the operator may choose. Each is one flag of flags; its name in the configuration
 // file has underscores for dashes, and its variable is that in capitals after OPENLEASH_.
 type settings struct {
-	file string // the configuration file
+	file      string // the configuration file
+	fileGiven bool   // it was named, and must be there
 
 	data      string
 	addr      string
@@ -91,6 +92,7 @@ func (s *settings) resolve(all *pflag.FlagSet, fileGiven bool, lookup func(strin
 	if v, ok := lookup("OPENLEASH_CONFIG"); ok && v != "" && !fileGiven {
 		s.file, fileGiven = v, true
 	}
+	s.fileGiven = fileGiven
 	file, err := readSettings(s.file, fileGiven, all)
 	if err != nil {
 		return nil, err
@@ -145,7 +147,7 @@ func (s *settings) check() error {
 	if _, err := s.proxies(); err != nil {
 		return err
 	}
-	_, err := s.logger(nil, slog.LevelInfo)
+	_, _, err := s.logger(nil, slog.LevelInfo)
 	return err
 }
 

@@ -9,10 +9,13 @@ import (
 	"net/http"
 	"net/netip"
 	"os"
+	"os/signal"
 	"path/filepath"
 	"runtime/debug"
+	"syscall"
 	"time"
 
+	"github.com/coreos/go-systemd/v22/daemon"
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 	"golang.org/x/sync/errgroup"
@@ -22,8 +25,8 @@ func startCommand(a *app, all *pflag.FlagSet) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "start",
 		Short: "Serve agents, the portal and the API",
-		Long: `Serves until SIGINT or SIGTERM, then finishes what is in flight. A policy file that is saved while it runs is
-active at once. On an empty folder the portal's first page sets up the owner, with the code that start prints.`,
+		Long: `Serves until SIGINT or SIGTERM, then finishes what is in flight. SIGHUP reloads the configuration and certificates,
+and says which settings need a restart. A policy file that is saved while it runs is active at once. On an empty folder the portal's first page sets up the owner, with the code that start prints.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return a.serve(cmd.Context()) },
 	}
@@ -51,12 +54,21 @@ func (a *app) serve(ctx context.Context) (err error) {
 	if _, set := a.lookup("GOGC"); !set {
 		debug.SetGCPercent(gcPercent)
 	}
-	var config net.ListenConfig
-	public, err := config.Listen(ctx, "tcp", a.settings.addr)
+	hangUps := make(chan os.Signal, 1)
+	signal.Notify(hangUps, syscall.SIGHUP)
+	defer signal.Stop(hangUps)
+	public, err := listen(ctx, "addr", a.settings.addr)
 	if err != nil {
-		return advise(fmt.Errorf("listening: %w", err), "another program may use that address; choose one with --addr")
+		return err
 	}
 	defer public.Close()
+	var metrics net.Listener
+	if a.settings.metricsAddr != "" {
+		if metrics, err = listen(ctx, "metrics_addr", a.settings.metricsAddr); err != nil {
+			return err
+		}
+		defer metrics.Close()
+	}
 	a.settings.addr = public.Addr().String() // which port, if any would do
 	n, err := a.open(ctx, true)
 	if err != nil {
@@ -71,11 +83,17 @@ func (a *app) serve(ctx context.Context) (err error) {
 	if err := a.announce(ctx, n); err != nil {
 		return err
 	}
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
 	all, ctx := errgroup.WithContext(ctx)
 	all.Go(func() error { return n.run(ctx, public, socket) })
-	if a.settings.metricsAddr != "" {
-		all.Go(func() error { return serveMetrics(ctx, a.settings.metricsAddr, n.server.Admin()) })
+	all.Go(func() error { return a.reloadOn(ctx, hangUps, n, stop) })
+	all.Go(func() error { return n.pingWatchdog(ctx) })
+	if metrics != nil {
+		all.Go(func() error { return serveMetrics(ctx, metrics, n.server.Admin()) })
 	}
+	notify(daemon.SdNotifyReady)
+	context.AfterFunc(ctx, func() { notify(daemon.SdNotifyStopping) })
 	if err := all.Wait(); err != nil {
 		return err
 	}
@@ -149,15 +167,15 @@ func listenSocket(ctx context.Context, path string) (net.Listener, error) {
 }
 
 // serveMetrics serves the parts of the admin plane that a scraper and an orchestrator need.
-func serveMetrics(ctx context.Context, addr string, admin http.Handler) error {
+func serveMetrics(ctx context.Context, l net.Listener, admin http.Handler) error {
 	mux := http.NewServeMux()
 	for _, path := range []string{"/metrics", "/livez", "/readyz"} {
 		mux.Handle("GET "+path, admin)
 	}
-	s := &http.Server{Addr: addr, Handler: mux, ReadHeaderTimeout: 5 * time.Second}
+	s := &http.Server{Handler: mux, ReadHeaderTimeout: 5 * time.Second}
 	stop := context.AfterFunc(ctx, func() { _ = s.Close() }) // nothing there is worth waiting for
 	defer stop()
-	if err := s.ListenAndServe(); !errors.Is(err, http.ErrServerClosed) {
+	if err := s.Serve(l); !errors.Is(err, http.ErrServerClosed) {
 		return fmt.Errorf("serving metrics: %w", err)
 	}
 	return nil

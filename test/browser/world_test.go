@@ -58,9 +58,11 @@ func newWorld(t *testing.T) *world {
 		Argon2id: &argon2id.Params{Memory: 8, Iterations: 1, Parallelism: 1, SaltLength: 16, KeyLength: 32}}, st)
 	w.must(err)
 	server.Config.Handler = gui.New(gui.Config{Service: w.Service, Log: slog.New(slog.NewTextHandler(testWriter{t}, nil)), Clock: w.now, PublicURL: w.url, Version: "test",
-		AdminToken: adminToken, Settings: []gui.Setting{{Name: "addr", Value: "127.0.0.1:8787", Source: "default"},
-			{Name: "public_url", Value: "https://leash.example.com", Source: "/etc/openleash/config.yaml:2"}, {Name: "hosts", Source: "default"},
-			{Name: "admin_token", Value: "(set)", Source: "variable OPENLEASH_ADMIN_TOKEN"}, {Name: "redact", Value: "$.payload.email,$.payload.phone", Source: "/etc/openleash/config.yaml:7"}},
+		AdminToken: adminToken, Settings: func() []gui.Setting {
+			return []gui.Setting{{Name: "addr", Value: "127.0.0.1:8787", Source: "default"},
+				{Name: "public_url", Value: "https://leash.example.com", Source: "/etc/openleash/config.yaml:2"}, {Name: "hosts", Source: "default"},
+				{Name: "admin_token", Value: "(set)", Source: "variable OPENLEASH_ADMIN_TOKEN"}, {Name: "redact", Value: "$.payload.email,$.payload.phone", Source: "/etc/openleash/config.yaml:7"}}
+		},
 		LogStatus: func(ctx context.Context) (gui.LogStatus, error) {
 			page, err := w.Audit(ctx, w.owner, store.AuditQuery{Limit: 1})
 			return gui.LogStatus{Seq: page.Items[0].Seq, Time: page.Items[0].Time, Intact: true}, err
