@@ -2,7 +2,6 @@ package gui
 
 import (
 	"encoding/json"
-	"fmt"
 	"math"
 	"slices"
 	"strings"
@@ -10,37 +9,18 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	safe "github.com/openleash/openleash-go/internal/inert"
 	"github.com/openleash/openleash-go/internal/money"
 )
 
 // maxShown bounds a value in a list, in runes; where a thing has a page of its own, it is whole there.
 const maxShown = 160
 
-// inert makes text of agents and other strangers safe to read: characters that move, hide or reverse
-// what stands around them are spelt out, and bytes that are no text become the replacement character.
-func inert(s string) string {
-	if !strings.ContainsFunc(s, deceptive) && utf8.ValidString(s) {
-		return s
-	}
-	var b strings.Builder
-	for _, r := range s {
-		if deceptive(r) {
-			fmt.Fprintf(&b, "⟨U+%04X⟩", r)
-		} else {
-			b.WriteRune(r)
-		}
-	}
-	return b.String()
-}
+// inert makes text of agents and other strangers safe to read.
+func inert(s string) string { return safe.Text(s) }
 
-// deceptive says whether a character changes how others look: controls other than a line break and a
-// tab, and format characters (bidirectional controls, zero-width ones) other than those of emoji.
-func deceptive(r rune) bool {
-	if r == '\n' || r == '\t' || r == '\u200d' {
-		return false
-	}
-	return unicode.IsControl(r) || unicode.Is(unicode.Cf, r) || unicode.Is(unicode.Zl, r) || unicode.Is(unicode.Zp, r)
-}
+// deceptive says whether a character changes how others look, or is not seen.
+func deceptive(r rune) bool { return safe.Deceptive(r) }
 
 // short is inert text on one line, at most maxShown runes of it.
 func short(s string) string {

@@ -170,7 +170,7 @@ func (r *request) send(ctx context.Context, a *app, client *sdk.Client, args []s
 	if err != nil {
 		return nil, err
 	}
-	fmt.Fprintf(a.err, "%s: waiting until %s for its owner: openleash approval approve %s\n",
+	a.note("%s: waiting until %s for its owner: openleash approval approve %s",
 		d.Result, when(a.clock().Add(r.wait)), asked.ID)
 	approved, err := client.WaitForApproval(ctx, asked.ID, r.wait)
 	if pending := new(sdk.ApprovalError); errors.As(err, &pending) && pending.Request.Status == "PENDING" {

@@ -18,6 +18,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/openleash/openleash-go/internal/inert"
 	"github.com/openleash/openleash-go/leash"
 	"github.com/openleash/openleash-go/proof"
 	"github.com/openleash/openleash-go/store"
@@ -130,15 +131,14 @@ func (a *app) principal(ctx context.Context, id string) (string, error) {
 }
 
 // entryLine is one log entry on one line.
-func (a *app) entryLine(e store.Entry) string {
-	what := string(e.Type)
-	detail := shorten(printable(string(e.Data)), 120)
+func (a *app) entryLine(e store.Entry) painted {
+	what, detail := safe(e.Type), painted(shorten(printable(string(e.Data)), 120))
 	if d := e.Decision; d != nil {
 		what = a.paint.verdict(string(d.Result))
-		detail = printable(d.ActionType+" "+compact(e.Action)) + a.paint.faint("  "+printable(orRule(d)))
+		detail = painted(printable(d.ActionType+" "+compact(e.Action))) + a.paint.faint("  "+printable(orRule(d)))
 	}
-	return fmt.Sprintf("%s  %s  %s%s  %s", a.paint.faint(when(e.Time)), a.paint.faint(fmt.Sprintf("%6d", e.Seq)),
-		printable(orDash(e.AgentID))+"  ", a.paint.bold(what), detail)
+	return painted(fmt.Sprintf("%s  %s  %s%s  %s", a.paint.faint(when(e.Time)), a.paint.faint(fmt.Sprintf("%6d", e.Seq)),
+		printable(orDash(e.AgentID))+"  ", a.paint.bold(what), detail))
 }
 
 // shorten cuts a text to n characters.
@@ -207,7 +207,12 @@ func (a *app) tail(ctx context.Context, c *api, lines int, follow bool) error {
 
 func (a *app) showEntry(e store.Entry) error {
 	if a.asJSON {
-		return store.WriteJSONLines(a.out, one(e))
+		var line strings.Builder
+		if err := store.WriteJSONLines(&line, one(e)); err != nil {
+			return err
+		}
+		_, err := fmt.Fprint(a.out, inert.JSON(line.String()))
+		return err
 	}
 	a.say("%s", a.entryLine(e))
 	return nil
@@ -292,7 +297,7 @@ func (a *app) showLogReport(r file.VerifyReport, err error) error {
 		return exitCode(refused)
 	}
 	if err != nil {
-		fmt.Fprintf(a.err, "%s  %v\n  what stands before it holds: %d entries\n", a.paint.bold(a.paint.red("NOT INTACT")), err, r.Entries)
+		a.note("%s  %v\n  what stands before it holds: %d entries", a.paint.bold(a.paint.red("NOT INTACT")), err, r.Entries)
 		return exitCode(refused)
 	}
 	a.say("%s  %d entries in %s, the last %s", a.paint.bold(a.paint.green("INTACT")), r.Entries, plural(r.Segments, "file", "files"), r.LastHash)

@@ -6,11 +6,15 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"reflect"
+	"slices"
 	"strings"
 	"time"
 	"unicode/utf8"
 
 	"golang.org/x/term"
+
+	"github.com/openleash/openleash-go/internal/inert"
 )
 
 // console is where a command reads and writes.
@@ -38,21 +42,25 @@ func paints(out *os.File, lookup func(string) (string, bool)) palette {
 
 func isTerminal(f *os.File) bool { return term.IsTerminal(int(f.Fd())) }
 
-func (p palette) sgr(code, s string) string {
+// painted is text that may go to a terminal as it is: it is inert, and has the colours of a palette.
+type painted string
+
+func (p palette) sgr(code string, text any) painted {
+	s := safe(text)
 	if !p || s == "" {
 		return s
 	}
-	return "\x1b[" + code + "m" + s + "\x1b[0m"
+	return "\x1b[" + painted(code) + "m" + s + "\x1b[0m"
 }
 
-func (p palette) bold(s string) string   { return p.sgr("1", s) }
-func (p palette) faint(s string) string  { return p.sgr("2", s) }
-func (p palette) red(s string) string    { return p.sgr("31", s) }
-func (p palette) green(s string) string  { return p.sgr("32", s) }
-func (p palette) yellow(s string) string { return p.sgr("33", s) }
+func (p palette) bold(s any) painted   { return p.sgr("1", s) }
+func (p palette) faint(s any) painted  { return p.sgr("2", s) }
+func (p palette) red(s any) painted    { return p.sgr("31", s) }
+func (p palette) green(s any) painted  { return p.sgr("32", s) }
+func (p palette) yellow(s any) painted { return p.sgr("33", s) }
 
 // verdict colours a result or a status by what it means.
-func (p palette) verdict(s string) string {
+func (p palette) verdict(s string) painted {
 	switch {
 	case s == "ALLOW", s == "ACTIVE", s == "APPROVED", s == "valid":
 		return p.green(s)
@@ -61,10 +69,42 @@ func (p palette) verdict(s string) string {
 	case strings.HasPrefix(s, "REQUIRE_"), s == "PENDING":
 		return p.yellow(s)
 	}
-	return s
+	return safe(s)
 }
 
-func (c console) say(format string, args ...any) { fmt.Fprintf(c.out, format+"\n", args...) }
+// safe makes a value fit for a terminal. It is the one way of text to people: say, note and tables use it for all
+// that they print, so that what an agent wrote moves no cursor, hides nothing and turns nothing around.
+func safe(v any) painted {
+	if p, ok := v.(painted); ok {
+		return p
+	}
+	return painted(inert.Text(fmt.Sprint(v)))
+}
+
+// safely formats a text whose arguments are made safe; numbers are, and keep their verbs.
+func safely(format string, args []any) string {
+	for i, arg := range args {
+		switch reflect.ValueOf(arg).Kind() {
+		case reflect.Bool, reflect.Int, reflect.Int8, reflect.Int16, reflect.Int32, reflect.Int64,
+			reflect.Uint, reflect.Uint8, reflect.Uint16, reflect.Uint32, reflect.Uint64, reflect.Float32, reflect.Float64:
+			if _, ok := arg.(fmt.Stringer); ok {
+				args[i] = safe(arg)
+			}
+		default:
+			args[i] = safe(arg)
+		}
+	}
+	return fmt.Sprintf(format, args...)
+}
+
+func (c console) say(format string, args ...any) {
+	fmt.Fprintln(c.out, safely(format, slices.Clone(args)))
+}
+
+// note says something beside the result: on stderr.
+func (c console) note(format string, args ...any) {
+	fmt.Fprintln(c.err, safely(format, slices.Clone(args)))
+}
 
 // printJSON writes a value, or JSON as it came, for programs.
 func (c console) printJSON(v any) error {
@@ -72,7 +112,7 @@ func (c console) printJSON(v any) error {
 	if err != nil {
 		return fmt.Errorf("writing JSON: %w", err)
 	}
-	_, err = fmt.Fprintf(c.out, "%s\n", text)
+	_, err = fmt.Fprintf(c.out, "%s\n", inert.JSON(string(text)))
 	return err
 }
 
@@ -84,41 +124,30 @@ func (c console) table(headings []string, rows [][]string) {
 			widths[i] = max(widths[i], utf8.RuneCountInString(printable(cell)))
 		}
 	}
-	line := func(row []string, dress func(string) string) {
+	line := func(row []string, dress func(string) painted) {
 		var b strings.Builder
 		for i, cell := range row {
 			cell = printable(cell)
-			b.WriteString(dress(cell))
+			b.WriteString(string(dress(cell)))
 			if i < len(row)-1 {
 				b.WriteString(strings.Repeat(" ", widths[i]-utf8.RuneCountInString(cell)+2))
 			}
 		}
-		c.say("%s", b.String())
+		c.say("%s", painted(b.String()))
 	}
-	line(headings, c.paint.bold)
+	line(headings, func(s string) painted { return c.paint.bold(s) })
 	for _, row := range rows {
 		line(row, c.paint.verdict)
 	}
 }
 
-// printable replaces what would move a terminal's cursor, break a table or turn text around: agents
-// choose some of what is printed.
-func printable(s string) string {
-	return strings.Map(func(r rune) rune {
-		if r < ' ' || r == utf8.RuneError || (r >= 0x7f && r < 0xa0) || (r >= 0x202a && r <= 0x202e) || (r >= 0x2066 && r <= 0x2069) {
-			return '�'
-		}
-		return r
-	}, s)
-}
+// printable is text on one line, with everything spelt out that would move a terminal's cursor, break a table, hide
+// something or turn text around.
+func printable(s string) string { return inert.Line(s) }
 
 // printableText is printable with its lines kept.
 func printableText(s string) string {
-	lines := strings.Split(s, "\n")
-	for i, line := range lines {
-		lines[i] = printable(strings.ReplaceAll(line, "\t", "    "))
-	}
-	return strings.Join(lines, "\n")
+	return inert.Text(strings.ReplaceAll(s, "\t", "    "))
 }
 
 // when prints a time for people, to the second.

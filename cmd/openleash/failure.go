@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/openleash/openleash-go/internal/inert"
 	"github.com/openleash/openleash-go/leash"
 	"github.com/openleash/openleash-go/sdk"
 )
@@ -60,12 +61,12 @@ func (a *app) complain(err error, advice string) {
 			body["details"] = told.Details
 		}
 		text, _ := json.Marshal(map[string]any{"error": body}) // strings and what was JSON before
-		fmt.Fprintf(a.err, "%s\n", text)
+		fmt.Fprintln(a.err, inert.JSON(string(text)))
 		return
 	}
-	fmt.Fprintf(a.err, "openleash: %s\n", indent(printableText(message), "  "))
+	a.note("openleash: %s", indent(printableText(message), "  "))
 	if advice != "" {
-		fmt.Fprintf(a.err, "  %s\n", indent(advice, "  "))
+		a.note("  %s", indent(advice, "  "))
 	}
 }
 

@@ -17,7 +17,7 @@ func main() {
 	context.AfterFunc(ctx, stop)
 	a := &app{
 		console: console{in: os.Stdin, out: os.Stdout, err: os.Stderr, paint: paints(os.Stdout, os.LookupEnv),
-			interactive: isTerminal(os.Stdin) && isTerminal(os.Stdout)},
+			interactive: isTerminal(os.Stdin) && isTerminal(os.Stderr)},
 		lookup: os.LookupEnv,
 		clock:  time.Now,
 	}

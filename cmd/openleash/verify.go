@@ -126,7 +126,7 @@ func (a *app) showVerification(c proof.Claims, err error) error {
 		return exitCode(refused)
 	}
 	if err != nil {
-		fmt.Fprintf(a.err, "%s  %s: %s\n", a.paint.bold(a.paint.red("NOT VALID")), invalid.Reason, invalid.Message)
+		a.note("%s  %s: %s", a.paint.bold(a.paint.red("NOT VALID")), invalid.Reason, invalid.Message)
 		return exitCode(refused)
 	}
 	a.say("%s  %s may do %s", a.paint.bold(a.paint.green("VALID")), printable(c.AgentID), a.paint.bold(printable(c.ActionType)))

@@ -101,7 +101,7 @@ func (a *app) askByForm(ctx context.Context, w *wishes) error {
 			huh.NewInput().Title("Your first agent").Description("its id, unique on this server").Value(&w.agentID).Validate(leash.CheckAgentID),
 			huh.NewSelect[string]().Title("What may it do at first?").Options(options...).Value(&w.profile),
 		),
-	).WithInput(a.in).WithOutput(a.out)
+	).WithInput(a.in).WithOutput(a.err)
 	if err := form.RunWithContext(ctx); errors.Is(err, huh.ErrUserAborted) {
 		return errors.New("nothing was set up")
 	} else if err != nil {
@@ -131,7 +131,7 @@ func (a *app) askByLine(w *wishes) error {
 			return err
 		}
 	}
-	a.say("")
+	a.note("")
 	return nil
 }
 
@@ -141,7 +141,7 @@ func (a *app) askLine(lines *bufio.Reader, question string, answer *string, chec
 		if *answer != "" {
 			question = strings.TrimSuffix(question, " ["+*answer+"]") + " [" + *answer + "]"
 		}
-		fmt.Fprintf(a.out, "%s: ", question)
+		fmt.Fprintf(a.err, "%s: ", question) // the result alone goes to standard output
 		line, err := lines.ReadString('\n')
 		if errors.Is(err, io.EOF) && line == "" {
 			return advise(errors.New("the answers ended too early; nothing was set up"), "without a terminal, `openleash init` takes flags")
@@ -157,7 +157,7 @@ func (a *app) askLine(lines *bufio.Reader, question string, answer *string, chec
 			*answer = given
 			return nil
 		} else {
-			fmt.Fprintf(a.out, "  %v\n", err)
+			a.note("  %v", err)
 		}
 	}
 }
@@ -176,7 +176,7 @@ func (a *app) newPassphrase(ctx context.Context) (string, error) {
 			}
 			return nil
 		}),
-	)).WithInput(a.in).WithOutput(a.out)
+	)).WithInput(a.in).WithOutput(a.err)
 	if err := form.RunWithContext(ctx); err != nil {
 		return "", fmt.Errorf("asking for the passphrase: %w", err)
 	}

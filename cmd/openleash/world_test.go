@@ -16,6 +16,7 @@ import (
 // liveWorld is a server of the real program, and what clients need to talk to it.
 type liveWorld struct {
 	url   string
+	dir   string
 	pid   int
 	agent map[string]string
 	owner *api
@@ -28,7 +29,7 @@ func startWorld(t *testing.T, prepare func(w *liveWorld, data string)) *liveWorl
 	if err != nil {
 		t.Fatal(err)
 	}
-	w := &liveWorld{url: "http://127.0.0.1:" + port}
+	w := &liveWorld{url: "http://127.0.0.1:" + port, dir: dir}
 	command := func(args ...string) *exec.Cmd {
 		cmd := exec.Command("openleash", args...)
 		cmd.Dir = dir
