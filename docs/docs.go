@@ -33,7 +33,7 @@ import (
 var Files embed.FS
 
 // Order is the order in which one reads the pages.
-var Order = []string{"getting-started", "policy-language", "raw-rego", "testing", "budgets", "protocol", "sdks",
+var Order = []string{"getting-started", "policy-language", "raw-rego", "testing", "budgets", "protocol", "sdks", "cli",
 	"operations", "security", "migration", "comparison"}
 
 // Title is the heading of a page.

@@ -86,7 +86,10 @@ func agentAuthorize(a *app) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "authorize ACTION_TYPE",
 		Short: "As an agent: ask whether an action is allowed",
-		Long: `Asks the server, and prints the decision. The exit code is 0 only if it is ALLOW, so that a script may go on.
+		Long: `Asks the server, and prints the decision. The exit code is 0 for ALLOW, 3 for DENY, 4 if the owner has to approve it
+(or has not within --wait), 5 if nobody could be asked, and 2 if the command line is wrong. So a shell script may write
+authorize … && command. A hook of a coding agent takes 2 for "blocked" and lets all other codes pass: do not use this
+command as one.
 
 --amount 45.00 --currency USD fills payload.amount with 45, payload.amount_minor with 4500 and payload.currency.
 With --wait, a decision that needs its owner is asked for, and the answer waited for. By hand: keep the action
@@ -107,11 +110,11 @@ with --save-action, let the owner approve, and ask again with --action and --app
 			}
 			client, err := a.agentClient(r.env)
 			if err != nil {
-				return err
+				return notAllowed(err)
 			}
 			d, err := r.send(cmd.Context(), a, client, args)
 			if err != nil {
-				return err
+				return notAllowed(err)
 			}
 			return a.showDecision(d)
 		},
@@ -130,6 +133,25 @@ with --save-action, let the owner approve, and ask again with --action and --app
 	f.StringVar(&r.actionFile, "action", "", "file with the action of an earlier request")
 	f.StringVar(&r.redeems, "approval-token", "", "token of its approval")
 	return c
+}
+
+// notAllowed gives an error of asking its exit code.
+func notAllowed(err error) error {
+	var wrong usageError
+	var approval *sdk.ApprovalError
+	switch {
+	case errors.As(err, &wrong):
+		return err
+	case sdk.Code(err) == "INVALID_ACTION":
+		return usageError{err}
+	case !errors.As(err, &approval):
+		return ended{err, unasked, ""}
+	case approval.Request.Status == "DENIED":
+		return ended{err, denied, "APPROVAL_DENIED"}
+	case approval.Request.Status == "EXPIRED":
+		return ended{err, needsOwner, "APPROVAL_EXPIRED"}
+	}
+	return ended{err, needsOwner, "APPROVAL_" + approval.Request.Status}
 }
 
 // oneActionType takes the action type, if any. A time behind a bare --wait would be taken for a second one.
@@ -266,10 +288,13 @@ func (a *app) showDecision(d *sdk.Decision) error {
 			a.say("  proof     until %s\n%s", when(d.ProofExpiresAt), d.ProofToken)
 		}
 	}
-	if !d.Allowed() {
-		return exitCode(refused)
+	switch {
+	case d.Allowed():
+		return nil
+	case d.NeedsApproval():
+		return exitCode(needsOwner)
 	}
-	return nil
+	return exitCode(denied) // DENY, and any result that this program does not know
 }
 
 // left says in words what is left of a budget.

@@ -7,7 +7,7 @@
 //
 // A command prints text for people, or with --json what a program can read; errors go to stderr and
 // say what happened and what to do. The exit code is 0 if it is done, 1 if it was refused or failed,
-// 2 if the command line is wrong. Colour appears only on a terminal.
+// 2 if the command line is wrong; `agent authorize` has its own (docs/cli.md). Colour appears only on a terminal.
 //
 // A setting is a flag, else a variable OPENLEASH_*, else a key of the configuration file, else its
 // default, and `openleash config` says which. A key that the file may not have is an error.

@@ -16,6 +16,15 @@ type exitCode int
 
 func (c exitCode) Error() string { return fmt.Sprintf("exit %d", int(c)) }
 
+// ended is an error with an exit code of its own, and with a code for programs where the error itself has none.
+type ended struct {
+	error
+	exit int
+	code string
+}
+
+func (e ended) Unwrap() error { return e.error }
+
 // usageError is a command line that cannot be meant.
 type usageError struct{ error }
 
@@ -53,6 +62,8 @@ func (a *app) complain(err error, advice string) {
 			body["code"] = told.Code
 		} else if code := sdk.Code(err); code != "" {
 			body["code"] = code
+		} else if end := (ended{}); errors.As(err, &end) && end.code != "" {
+			body["code"] = end.code
 		}
 		if advice != "" {
 			body["advice"] = advice

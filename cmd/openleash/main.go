@@ -37,11 +37,14 @@ type app struct {
 	started  bool   // the command line was understood
 }
 
-// The exit codes.
+// The exit codes. Those from 3 on are of `agent authorize` only, which has no 1; docs/cli.md has the table.
 const (
-	done    = 0
-	refused = 1
-	misused = 2
+	done       = 0
+	refused    = 1
+	misused    = 2
+	denied     = 3 // the action is denied
+	needsOwner = 4 // its owner has to approve it
+	unasked    = 5 // nobody could be asked
 )
 
 func (a *app) run(ctx context.Context, args []string) int {
@@ -57,8 +60,11 @@ func (a *app) run(ctx context.Context, args []string) int {
 		return done
 	case errors.As(err, &code):
 		return int(code) // the command has said why
-	case errors.Is(err, context.Canceled) && ctx.Err() != nil:
-		return refused
+	}
+	var end ended
+	hasEnd := errors.As(err, &end)
+	if errors.Is(err, context.Canceled) && ctx.Err() != nil {
+		return max(refused, end.exit)
 	}
 	var wrong usageError
 	if !a.started || errors.As(err, &wrong) {
@@ -66,5 +72,8 @@ func (a *app) run(ctx context.Context, args []string) int {
 		return misused
 	}
 	a.complain(err, "")
+	if hasEnd {
+		return end.exit
+	}
 	return refused
 }
