@@ -29,6 +29,7 @@ type editView struct {
 	File string // of a policy that does not compile, which is mended
 	// Theirs is what somebody else stored meanwhile, as a change to the text here.
 	Theirs  []diffLine
+	Refused refused // of the form
 	Problem string
 	Check   leash.PolicyCheck
 	Try     tryView

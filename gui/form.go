@@ -3,6 +3,7 @@ package gui
 import (
 	"cmp"
 	"errors"
+	"maps"
 	"net/http"
 	"net/url"
 	"slices"
@@ -56,6 +57,39 @@ type filled struct {
 	formField
 	ID, Value string
 	Shown     bool
+	Problem   string // with the value, which was typed and is not in the text
+}
+
+// refused are the values that cannot be in the text, by the names of their fields.
+type refused map[string]filled
+
+func (r refused) Error() string { return "some values cannot be read; they are marked below" }
+
+// problems are what is wrong with the values, in order.
+func (r refused) problems() []leash.Problem {
+	var out []leash.Problem
+	for _, id := range slices.Sorted(maps.Keys(r)) {
+		out = append(out, leash.Problem{Severity: "error", Message: r[id].Label + ": " + r[id].Problem})
+	}
+	return out
+}
+
+// in adds the problems to those of the text.
+func (r refused) in(c leash.PolicyCheck) leash.PolicyCheck {
+	c.Valid = c.Valid && len(r) == 0
+	c.Problems = append(r.problems(), c.Problems...)
+	return c
+}
+
+// mark shows the refused values in their fields, as they were typed.
+func (r refused) mark(items []formItem) {
+	for _, item := range items {
+		for i := range item.Fields {
+			if bad, ok := r[item.Fields[i].ID]; ok {
+				item.Fields[i].Value, item.Fields[i].Problem = bad.Value, bad.Problem
+			}
+		}
+	}
 }
 
 func formPage(v *visit) error {
@@ -93,6 +127,9 @@ func (v *visit) formOf(e editView) (formView, error) {
 		return out, err
 	}
 	out.Plain = errors.Is(out.read(e.Text), errNoForm)
+	e.Refused.mark(out.Rules)
+	e.Refused.mark(out.Budgets)
+	out.Check = e.Refused.in(out.Check)
 	agents, err := v.svc.Agents(v.ctx(), v.caller, leash.AgentQuery{Status: store.Active, Limit: 50})
 	for _, a := range agents.Items {
 		out.Agents = append(out.Agents, a.AgentID)
@@ -143,7 +180,7 @@ func readItem(list string, i, count int, n *yaml.Node) formItem {
 	}
 	for _, f := range fields {
 		value, shown := f.read(n)
-		out.Fields = append(out.Fields, filled{f, out.prefix() + f.Name(), value, shown})
+		out.Fields = append(out.Fields, filled{formField: f, ID: out.prefix() + f.Name(), Value: value, Shown: shown})
 		switch f.Name() {
 		case "id":
 			out.Title = cmp.Or(out.Title, value)
@@ -167,6 +204,11 @@ func editForm(v *visit) error {
 		return v.showForm(http.StatusOK, e)
 	}
 	text, err := v.applyForm(e.Text)
+	var bad refused
+	if errors.As(err, &bad) {
+		e.Text, e.Refused, e.Problem = text, bad, sentence(err.Error())
+		return v.showForm(http.StatusUnprocessableEntity, e)
+	}
 	if err == nil {
 		e.Text, err = rearrange(text, do, which)
 	}
@@ -200,8 +242,10 @@ func (v *visit) saveForm(e editView) error {
 	return v.redirect("/gui/policies/"+url.PathEscape(saved.ID), saidPolicySaved)
 }
 
-// applyForm writes the fields that differ from the text into it, and leaves everything else alone.
+// applyForm writes the fields that differ from the text into it, and leaves everything else alone. If some values
+// cannot be in a text, the error is refused, and the text has all the others.
 func (v *visit) applyForm(text string) (string, error) {
+	bad := refused{}
 	text, err := v.applyHeader(text)
 	if err != nil {
 		return text, err
@@ -213,7 +257,7 @@ func (v *visit) applyForm(text string) (string, error) {
 		}
 		changed := false
 		for i := range cutting.items {
-			touched, err := v.applyItem(&cutting, i, strings.TrimSuffix(list, "s"), fields)
+			touched, err := v.applyItem(&cutting, i, strings.TrimSuffix(list, "s"), fields, bad)
 			if err != nil {
 				return text, err
 			}
@@ -223,24 +267,33 @@ func (v *visit) applyForm(text string) (string, error) {
 			text = cutting.String()
 		}
 	}
+	if len(bad) > 0 {
+		return text, bad
+	}
 	return text, nil
 }
 
-func (v *visit) applyItem(l *listing, i int, list string, fields []formField) (changed bool, err error) {
+func (v *visit) applyItem(l *listing, i int, list string, fields []formField, bad refused) (changed bool, err error) {
 	n, err := l.node(l.items[i])
 	if err != nil {
 		return false, err
 	}
 	prefix := list + "." + strconv.Itoa(i) + "."
-	for _, f := range fields {
-		if !v.r.PostForm.Has(prefix + f.Name()) {
+	// Amounts come last: they are amounts of the currencies that the form names.
+	amounts := func(f formField) bool { return f.Kind == "money" }
+	others := slices.DeleteFunc(slices.Clone(fields), amounts)
+	for _, f := range append(others, slices.DeleteFunc(slices.Clone(fields), func(f formField) bool { return !amounts(f) })...) {
+		id := prefix + f.Name()
+		now, shown := f.read(n)
+		want := v.form(id)
+		if !v.r.PostForm.Has(id) || !shown || want == now {
 			continue
 		}
-		now, shown := f.read(n)
-		if want := v.form(prefix + f.Name()); shown && want != now {
-			f.write(n, want)
-			changed = true
+		if err := f.write(n, want); err != nil {
+			bad[id] = filled{formField: f, Value: want, Problem: sentence(err.Error())}
+			continue
 		}
+		changed = true
 	}
 	if v.r.PostForm.Has(prefix + "rows") {
 		want := v.rows(prefix)
@@ -369,14 +422,15 @@ func (l listing) fresh(list string) string {
 func formCheck(v *visit) error {
 	e := v.editOf()
 	text, err := v.applyForm(e.Text)
-	if err != nil {
+	var bad refused
+	if err != nil && !errors.As(err, &bad) {
 		text = e.Text
 	}
 	check, err := v.svc.ValidatePolicy(v.ctx(), v.caller, text)
 	if err != nil && leash.CodeOf(err) != leash.InvalidPolicy {
 		return err
 	}
-	e.Check = check
+	e.Check = bad.in(check)
 	return v.part("form", "form-check", formView{editView: e})
 }
 

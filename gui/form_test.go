@@ -129,11 +129,11 @@ func TestFormUntouchedChangesNothing(t *testing.T) {
 
 func TestFormChangesOneRuleAlone(t *testing.T) {
 	form := sent(t, commented)
-	form.Set("rule.0.constraints.amount_max", "9900")
+	form.Set("rule.0.constraints.amount_max", "99 USD")
 	form.Set("rule.0.value", "50")
 	got := apply(t, commented, form)
 	for _, want := range []string{"# The shop.\nid: pol_shop   # stays\n", "  # First the small ones.\n  - id: small # named\n",
-		"# within reason", "value: 50\n", "proof: {required: true, ttl_seconds: 60}", "    constraints:\n      amount_max: 9900\n"} {
+		"# within reason", "value: 50\n", "proof: {required: true, ttl_seconds: 60}", "    constraints:\n      amount_max: 9900\n      currency: [USD]\n"} {
 		if !strings.Contains(got, want) {
 			t.Errorf("%q is missing in\n%s", want, got)
 		}

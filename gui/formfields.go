@@ -13,7 +13,9 @@ type formField struct {
 	Label   string
 	Hint    string
 	Example string
-	Kind    string // text, area, number, list, choice
+	Kind    string     // text, number, list, choice, money (of a rule), limit (of a budget)
+	Also    [][]string // further keys that the field shows
+	Plain   bool       // the value is written as YAML reads it, not as text
 	Choices []choice
 	Wide    bool
 	More    bool // shown when asked for
@@ -32,8 +34,8 @@ var ruleFields = []formField{
 		{"require_step_up", "Ask me for a code"}, {"require_deposit", "Ask me for a deposit"}, {"deny", "Deny it"}}},
 	{Path: at2("action"), Label: "When the agent asks for", Kind: "list", Example: "purchase.*, booking.train", Hint: "purchase.* is everything below purchase, * is anything."},
 	{Path: at2("description"), Label: "In your words", Kind: "text", Wide: true, Example: "You read this when the rule asks you."},
-	{Path: at2("constraints.amount_min"), Label: "Amount from", Kind: "number", Hint: "In minor units: 5000 is 50.00."},
-	{Path: at2("constraints.amount_max"), Label: "Amount up to", Kind: "number", Hint: "In minor units: 5000 is 50.00."},
+	{Path: at2("constraints.amount_min"), Label: "Amount from", Kind: "money", Example: "10.00 EUR"},
+	{Path: at2("constraints.amount_max"), Label: "Amount up to", Kind: "money", Example: "50.00 EUR"},
 	{Path: at2("constraints.currency"), Label: "Currencies", Kind: "list", Example: "USD, EUR"},
 	{Path: at2("constraints.merchant_domain"), Label: "Only these shops", Kind: "list", Example: "shop.example, *.shop.example"},
 	{Path: at2("constraints.allowed_domains"), Label: "Only these domains", Kind: "list", More: true},
@@ -42,16 +44,16 @@ var ruleFields = []formField{
 	{Path: at2("constraints.schedule.hours"), Label: "Between", Kind: "text", More: true, Example: "09:00-17:00"},
 	{Path: at2("constraints.schedule.timezone"), Label: "In the time zone", Kind: "text", More: true, Example: "Europe/Amsterdam"},
 	{Path: at2("requirements.min_assurance_level"), Label: "Identity must be sure", Kind: "choice", More: true, Choices: []choice{{"", "As it is"}, {"LOW", "Low"}, {"SUBSTANTIAL", "Substantial: a code"}, {"HIGH", "High"}}},
-	{Path: at2("proof.ttl_seconds"), Label: "Proof lives, in seconds", Kind: "number", More: true, Hint: "Up to 3600; the server’s default is 120."},
+	{Path: at2("proof.required"), Label: "Proof", Kind: "choice", Plain: true, More: true, Choices: []choice{{"", "Yes"}, {"true", "Yes"}, {"false", "None"}}, Hint: "What the agent shows to the other side."},
+	{Path: at2("proof.redeem"), Label: "The other side checks it", Kind: "choice", More: true, Choices: []choice{{"", "Offline or online"}, {"required", "Online, once"}}},
+	{Path: at2("proof.ttl_seconds"), Label: "Lifetime of the proof, in seconds", Kind: "number", More: true, Hint: "Up to 3600; the server’s default is 120."},
 	{Path: at2("id"), Label: "Id", Kind: "text", More: true, Hint: "How the log names this rule."},
 }
 
 // budgetFields are what the form shows of a budget.
 var budgetFields = []formField{
 	{Path: at2("id"), Label: "Name", Kind: "text", Example: "daily_spend"},
-	{Path: at2("limit"), Label: "Limit", Kind: "number", Hint: "In minor units: 50000 is 500.00; or a number of actions."},
-	{Path: at2("measure"), Label: "Counts", Kind: "choice", Choices: []choice{{"", "Money"}, {"amount", "Money"}, {"count", "Actions"}}},
-	{Path: at2("currency"), Label: "Currency", Kind: "text", Example: "USD"},
+	{Path: at2("limit"), Label: "Limit", Kind: "limit", Also: [][]string{budgetMeasure, budgetCurrency}, Example: "500.00 EUR", Hint: "An amount, or a number of actions, such as 20 actions."},
 	{Path: at2("window"), Label: "In each", Kind: "text", Hint: "day, week, month, year, lifetime, or a stretch such as 90m, 24h, 30d."},
 	{Path: at2("per"), Label: "For", Kind: "choice", Choices: []choice{{"", "Each agent"}, {"agent", "Each agent"}, {"group", "Each group"}, {"owner", "All agents together"}}},
 	{Path: at2("actions"), Label: "Which actions it counts", Kind: "list", Example: "everything"},
@@ -59,11 +61,19 @@ var budgetFields = []formField{
 	{Path: at2("alert_at"), Label: "Tell me at, percent", Kind: "list", More: true, Example: "80, 100"},
 	{Path: at2("timezone"), Label: "Time zone", Kind: "text", More: true, Example: "Europe/Amsterdam"},
 	{Path: at2("week_starts"), Label: "A week starts on", Kind: "text", More: true, Example: "monday"},
-	{Path: at2("amount"), Label: "Where the amount stands", Kind: "text", More: true, Example: "$.payload.amount_minor"},
+	{Path: at2("amount"), Label: "Field with the amount", Kind: "text", More: true, Example: "$.payload.amount_minor"},
+	{Path: at2("settle_by"), Label: "Who may lower a charge", Kind: "list", More: true, Example: "owner, gateway, counterparty", Hint: "If you add agent, the agent can give itself the budget back."},
+	{Path: at2("renamed_from"), Label: "Former name", Kind: "text", More: true, Hint: "What was spent under the former name still counts."},
 }
 
 // read says what a field holds. shown is false if the form cannot say it.
 func (f formField) read(item *yaml.Node) (value string, shown bool) {
+	switch f.Kind {
+	case "money":
+		return readMoney(item, f.Path)
+	case "limit":
+		return readLimit(item)
+	}
 	n := look(item, f.Path)
 	switch {
 	case n == nil:
@@ -95,32 +105,38 @@ func (f formField) choose(value string) (string, bool) {
 	return "", false
 }
 
-// write puts a value into an item, in the form in which the item has it.
-func (f formField) write(item *yaml.Node, value string) {
-	if value = strings.TrimSpace(value); value == "" {
+// write puts a value into an item, in the form in which the item has it. The error says what is wrong with the value.
+func (f formField) write(item *yaml.Node, value string) error {
+	value = strings.TrimSpace(value)
+	switch {
+	case value == "":
 		set(item, f.Path, nil)
-		return
-	}
-	if f.Kind != "list" {
+		return nil
+	case f.Kind == "money":
+		return writeMoney(item, f.Path, value)
+	case f.Kind == "limit":
+		return writeLimit(item, value)
+	case f.Kind != "list":
 		set(item, f.Path, f.scalar(value))
-		return
+		return nil
 	}
 	words := splitList(value)
 	if old := look(item, f.Path); len(words) == 1 && f.Name() == "action" && (old == nil || old.Kind == yaml.ScalarNode) {
 		set(item, f.Path, f.scalar(words[0]))
-		return
+		return nil
 	}
 	list := &yaml.Node{Kind: yaml.SequenceNode, Style: yaml.FlowStyle}
 	for _, w := range words {
 		list.Content = append(list.Content, f.scalar(w))
 	}
 	set(item, f.Path, list)
+	return nil
 }
 
 // scalar is a value as YAML: what is to be a number stays as it was typed, other words are text.
 func (f formField) scalar(value string) *yaml.Node {
 	n := &yaml.Node{Kind: yaml.ScalarNode, Value: value}
-	if f.Kind == "number" || f.Name() == "alert_at" {
+	if f.Kind == "number" || f.Plain || f.Name() == "alert_at" {
 		return n
 	}
 	n.SetString(value)
@@ -144,8 +160,11 @@ func splitList(s string) []string {
 func unshown(item *yaml.Node, fields []formField, conditions bool) string {
 	rest := clone(item)
 	for _, f := range fields {
-		if _, shown := f.read(rest); shown {
-			set(rest, f.Path, nil)
+		if _, shown := f.read(item); !shown {
+			continue
+		}
+		for _, path := range append([][]string{f.Path}, f.Also...) {
+			set(rest, path, nil)
 		}
 	}
 	if conditions {

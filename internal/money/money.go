@@ -98,8 +98,7 @@ func ParseIn(number, code string) (int64, error) {
 	if !ok || pointed && !digitsOnly(fraction) {
 		return 0, fmt.Errorf("%s is not an amount; write it such as 1,234.50", strconv.Quote(number))
 	}
-	fraction = strings.TrimRight(fraction, "0")
-	if len(fraction) > exponent {
+	if len(fraction) > exponent { // also zeros: 5.000 EUR may be meant as five thousand
 		return 0, fmt.Errorf("%s has %s after the point", code, digitCount(exponent))
 	}
 	minor, err := strconv.ParseUint(whole+fraction+strings.Repeat("0", exponent-len(fraction)), 10, 64)
