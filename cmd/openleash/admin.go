@@ -234,10 +234,47 @@ func ask[Out any](ctx context.Context, a *app, method, path string, in any, show
 	})
 }
 
+// askAll is ask for a list that comes in pages: it follows them to the end.
+func askAll[Out any](ctx context.Context, a *app, path string, show func(Out) error) error {
+	return a.with(ctx, func(c *api) error {
+		items, err := c.all(ctx, path)
+		if err != nil {
+			return err
+		}
+		if a.asJSON {
+			return a.printJSON(page[json.RawMessage]{Items: items})
+		}
+		text, err := json.Marshal(page[json.RawMessage]{Items: items})
+		if err != nil {
+			return err
+		}
+		var out Out
+		if err := json.Unmarshal(text, &out); err != nil {
+			return fmt.Errorf("reading the answer: %w", err)
+		}
+		return show(out)
+	})
+}
+
+// all reads a list to its last page.
+func (c *api) all(ctx context.Context, path string) ([]json.RawMessage, error) {
+	items := []json.RawMessage{}
+	for cursor := ""; ; {
+		var next page[json.RawMessage]
+		if err := c.call(ctx, http.MethodGet, path+"&limit=500&cursor="+url.QueryEscape(cursor), nil, &next); err != nil {
+			return nil, err
+		}
+		items = append(items, next.Items...)
+		if cursor = next.NextCursor; cursor == "" {
+			return items, nil
+		}
+	}
+}
+
 // page is a list as the API gives it.
 type page[T any] struct {
 	Items      []T    `json:"items"`
-	NextCursor string `json:"next_cursor"`
+	NextCursor string `json:"next_cursor,omitempty"`
 }
 
 // empty is the body of a request in which nothing stands.

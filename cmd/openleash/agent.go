@@ -23,8 +23,8 @@ func agentList(a *app) *cobra.Command {
 	var status string
 	c := &cobra.Command{Use: "list", Short: "List the agents, newest first", Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			path := "/v1/owner/agents?" + url.Values{"status": {strings.ToUpper(status)}, "limit": {"500"}}.Encode()
-			return ask(cmd.Context(), a, http.MethodGet, path, nil, func(p leash.AgentPage) error {
+			path := "/v1/owner/agents?" + url.Values{"status": {strings.ToUpper(status)}}.Encode()
+			return askAll(cmd.Context(), a, path, func(p leash.AgentPage) error {
 				if len(p.Items) == 0 {
 					a.say("No agents. Invite one with `openleash agent invite`.")
 					return nil

@@ -31,8 +31,8 @@ func approvalList(a *app) *cobra.Command {
 			if all {
 				status = ""
 			}
-			path := approvals + "?" + url.Values{"status": {status}, "limit": {"500"}}.Encode()
-			return ask(cmd.Context(), a, http.MethodGet, path, nil, func(p leash.ApprovalPage) error {
+			path := approvals + "?" + url.Values{"status": {status}}.Encode()
+			return askAll(cmd.Context(), a, path, func(p leash.ApprovalPage) error {
 				switch {
 				case len(p.Items) > 0:
 				case status == "PENDING":

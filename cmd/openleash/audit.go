@@ -81,9 +81,12 @@ func pointInTime(s string, now time.Time) (time.Time, error) {
 	if d, err := time.ParseDuration(s); err == nil && d >= 0 {
 		return now.Add(-d), nil
 	}
+	if days, err := strconv.ParseUint(strings.TrimSuffix(s, "d"), 10, 16); err == nil && strings.HasSuffix(s, "d") {
+		return now.Add(-time.Duration(days) * 24 * time.Hour), nil
+	}
 	t, err := time.Parse(time.RFC3339, s)
 	if err != nil {
-		return t, fmt.Errorf("%q is neither an RFC 3339 time such as 2026-04-10T12:00:00Z nor a duration such as 24h", s)
+		return t, fmt.Errorf("%q is neither an RFC 3339 time such as 2026-04-10T12:00:00Z nor a duration such as 24h or 7d", s)
 	}
 	return t, nil
 }
@@ -254,7 +257,7 @@ folder can write its keys.`,
 	}
 	c.Flags().StringVar(&checkpoint, "checkpoint", "", "file with a signed checkpoint that was kept elsewhere")
 	c.Flags().BoolVar(&fromCheckpoint, "from-checkpoint", false, "check only what came after it")
-	c.Flags().StringVar(&keys, "keys", "", "file with the log keys, as `openleash keys list --json` prints them")
+	c.Flags().StringVar(&keys, "keys", "", "file with the log keys, as openleash keys list --json prints them")
 	return c
 }
 

@@ -1,8 +1,6 @@
 package main
 
 import (
-	"fmt"
-
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 )
@@ -23,15 +21,17 @@ Begin with ` + "`openleash demo`" + ` (shows everything on a scratch folder) or 
 A setting is a flag, else a variable OPENLEASH_*, else a key of the configuration file, else its default;
 ` + "`openleash config`" + ` says which.`,
 		Args: knownCommand, RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+		Version:                    version(),
 		SuggestionsMinimumDistance: 2, SilenceUsage: true, SilenceErrors: true,
 		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error {
-			if err := cmd.ValidateRequiredFlags(); err != nil {
+			if err := checkFlags(cmd); err != nil {
 				return err
 			}
 			a.started = true
 			return a.settle(cmd, all)
 		},
 	}
+	root.SetVersionTemplate(versionLine() + "{{println}}")
 	global := root.PersistentFlags()
 	global.SortFlags = false
 	global.AddFlag(all.Lookup("data"))
@@ -57,6 +57,7 @@ A setting is a flag, else a variable OPENLEASH_*, else a key of the configuratio
 	root.SetHelpCommandGroupID("About the program")
 	root.SetCompletionCommandGroupID("About the program")
 	beStrict(root)
+	speakPlainly(root)
 	return root
 }
 
@@ -98,7 +99,7 @@ func noun(use, short string, verbs ...*cobra.Command) *cobra.Command {
 }
 
 func needsCommand(cmd *cobra.Command, _ []string) error {
-	return misuse("%s needs one of its commands", cmd.CommandPath())
+	return misuse("give one of the commands of `%s`", cmd.CommandPath())
 }
 
 // knownCommand refuses a word that is no command, and says which one may be meant.
@@ -106,9 +107,5 @@ func knownCommand(cmd *cobra.Command, args []string) error {
 	if len(args) == 0 {
 		return nil
 	}
-	err := fmt.Errorf("%s has no command %q", cmd.CommandPath(), args[0])
-	if like := cmd.SuggestionsFor(args[0]); len(like) > 0 {
-		return advise(err, "did you mean `%s %s`?", cmd.CommandPath(), like[0])
-	}
-	return err
+	return noCommand(cmd, args[0])
 }

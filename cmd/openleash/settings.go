@@ -102,7 +102,7 @@ func (s *settings) resolve(all *pflag.FlagSet, fileGiven bool, lookup func(strin
 		source := "default"
 		set := func(value, from string) {
 			if e := f.Value.Set(value); e != nil && err == nil {
-				err = misuse("%s is %q: %w", from, value, e)
+				err = misuse("%s is %q: want %s", from, value, wanted(f))
 			}
 			source = from
 		}

@@ -23,7 +23,7 @@ import (
 
 func startCommand(a *app, all *pflag.FlagSet) *cobra.Command {
 	c := &cobra.Command{
-		Use:   "start",
+		Use: "start", SuggestFor: []string{"serve", "server", "run", "up"},
 		Short: "Serve agents, the portal and the API",
 		Long: `Serves until SIGINT or SIGTERM, then finishes what is in flight. SIGHUP reloads the configuration and certificates,
 and says which settings need a restart. A policy file that is saved while it runs is active at once. On an empty folder the portal's first page sets up the owner, with the code that start prints.`,

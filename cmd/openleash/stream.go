@@ -93,7 +93,7 @@ func readJSON(name string, into any) error {
 		return err
 	}
 	if err := json.Unmarshal(text, into); err != nil {
-		return fmt.Errorf("%s: %w", name, err)
+		return fmt.Errorf("%s: %w", name, jsonFault(err))
 	}
 	return nil
 }

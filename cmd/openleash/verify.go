@@ -50,7 +50,7 @@ a proof for one thing pays for another. Prints the claims, or the reason.`,
 				return err
 			}
 			claims, err := v.Verify(cmd.Context(), strings.TrimSpace(args[0]), want)
-			return a.showVerification(claims, err)
+			return a.showVerification(claims, err, want != (sdk.Expect{}))
 		},
 	}
 	f := c.Flags()
@@ -67,7 +67,7 @@ a proof for one thing pays for another. Prints the claims, or the reason.`,
 // be compared would not be.
 func refuseEmpty(cmd *cobra.Command, names ...string) error {
 	for _, name := range names {
-		if f := cmd.Flags().Lookup(name); f.Changed && f.Value.String() == "" {
+		if f := cmd.Flags().Lookup(name); f != nil && f.Changed && f.Value.String() == "" {
 			return misuse("--%s is empty; leave it out if nothing is expected", name)
 		}
 	}
@@ -108,13 +108,14 @@ func (a *app) verifier(ctx context.Context, keys string) (*sdk.Verifier, error) 
 	return sdk.NewOfflineVerifier(set), nil
 }
 
-func (a *app) showVerification(c proof.Claims, err error) error {
+// showVerification prints the claims or the reason. compared: something was expected of the proof.
+func (a *app) showVerification(c proof.Claims, err error, compared bool) error {
 	var invalid *proof.VerifyError
 	if err != nil && !errors.As(err, &invalid) {
 		return err
 	}
 	if a.asJSON {
-		out := map[string]any{"valid": err == nil}
+		out := map[string]any{"valid": err == nil, "compared": compared}
 		if err != nil {
 			out["reason"], out["message"] = invalid.Reason, invalid.Message
 		} else {
@@ -140,5 +141,9 @@ func (a *app) showVerification(c proof.Claims, err error) error {
 	a.say("  action    %s", c.ActionHash)
 	a.say("  decision  %s", c.DecisionID)
 	a.say("  until     %s", when(c.ExpiresAt))
+	if !compared {
+		a.note("%s nothing was compared: the proof may be for another shop or another action. Name what you expect with --audience, --action, --agent or --amount.",
+			a.paint.yellow("Careful:"))
+	}
 	return nil
 }

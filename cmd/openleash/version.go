@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"runtime"
 	"runtime/debug"
 
@@ -21,6 +22,10 @@ func version() string {
 	return "dev"
 }
 
+func versionLine() string {
+	return fmt.Sprintf("openleash %s (%s, %s/%s)", version(), runtime.Version(), runtime.GOOS, runtime.GOARCH)
+}
+
 func versionCommand(a *app) *cobra.Command {
 	return &cobra.Command{
 		Use: "version", Short: "Say which program this is", Args: cobra.NoArgs,
@@ -28,7 +33,7 @@ func versionCommand(a *app) *cobra.Command {
 			if a.asJSON {
 				return a.printJSON(map[string]string{"version": version(), "go": runtime.Version(), "platform": runtime.GOOS + "/" + runtime.GOARCH})
 			}
-			a.say("openleash %s (%s, %s/%s)", version(), runtime.Version(), runtime.GOOS, runtime.GOARCH)
+			a.say("%s", versionLine())
 			return nil
 		},
 	}
