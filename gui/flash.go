@@ -13,6 +13,7 @@ const (
 	saidLoggedOut     flash = "logged-out"
 	saidApproved      flash = "approved"
 	saidDenied        flash = "denied"
+	saidSettled       flash = "settled"
 	saidAgentAccepted flash = "agent-accepted"
 	saidAgentRevoked  flash = "agent-revoked"
 	saidGroups        flash = "groups"
@@ -39,6 +40,7 @@ var messages = map[flash]flashView{
 	saidLoggedOut:     {"info", "You are logged out."},
 	saidApproved:      {"good", "Approved. The agent may do exactly this, once."},
 	saidDenied:        {"info", "Denied. The agent has been told."},
+	saidSettled:       {"good", "Settled. The budgets count the new amount."},
 	saidAgentAccepted: {"good", "The agent is active."},
 	saidAgentRevoked:  {"info", "The agent is revoked. It can do nothing more."},
 	saidGroups:        {"good", "The groups are changed."},

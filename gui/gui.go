@@ -139,6 +139,7 @@ func (p *portal) routes() http.Handler {
 	owner("GET /gui/log", logList)
 	owner("GET /gui/log/export", exportLog)
 	owner("GET /gui/log/{id}", logEntry)
+	owner("POST /gui/log/{id}/settle", settle)
 
 	owner("GET /gui/playground", playgroundPage)
 	owner("POST /gui/playground", playground)

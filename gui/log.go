@@ -148,9 +148,13 @@ type logEntryView struct {
 	Proof  *proof.Claims // of an ALLOW that carried one
 	Valid  bool          // the proof has not expired
 	Whole  string
+	Settle settleView
 }
 
-func logEntry(v *visit) error {
+func logEntry(v *visit) error { return v.showEntry(http.StatusOK, settleView{}) }
+
+// showEntry shows an entry; typed is a settlement that was typed and is to be confirmed or corrected.
+func (v *visit) showEntry(status int, typed settleView) error {
 	e, err := v.svc.Entry(v.ctx(), v.caller, v.r.PathValue("id"))
 	if err != nil {
 		return err
@@ -164,6 +168,9 @@ func logEntry(v *visit) error {
 		if err != nil && leash.CodeOf(err) != leash.NotFound { // what was redacted has no claims
 			return err
 		}
+		if out.Settle, err = v.settlement(e); err != nil {
+			return err
+		}
 		out.Valid = out.Proof != nil && out.Proof.ExpiresAt.After(v.now)
 	}
 	whole, err := json.Marshal(e)
@@ -171,7 +178,8 @@ func logEntry(v *visit) error {
 		return err
 	}
 	out.Whole = indented(whole)
-	return v.render(http.StatusOK, "entry", out.Title, out)
+	out.Settle.Kind, out.Settle.Typed, out.Settle.Confirm, out.Settle.Problem = typed.Kind, typed.Typed, typed.Confirm, typed.Problem
+	return v.render(status, "entry", out.Title, out)
 }
 
 // maxExport bounds how many entries one export holds.

@@ -93,7 +93,7 @@ type field struct{ Name, Value string }
 
 // carriedLabels are the fields that an owner would miss, by what they are called on their pages. The
 // others are carried along unseen.
-var carriedLabels = map[string]string{"text": "Text of the policy", "reason": "Reason", "groups": "Groups",
+var carriedLabels = map[string]string{"text": "Text of the policy", "reason": "Reason", "amount": "Amount", "groups": "Groups",
 	"display_name": "Display name", "deposit_reference": "Reference of the deposit", "name": "Name"}
 
 // Label is what an owner knows the field as; empty for one that is not shown.

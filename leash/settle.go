@@ -65,6 +65,57 @@ func (s *Service) settle(ctx context.Context, kind string, in SettleInput, st st
 	return SettleAnswer{st.DecisionID, kind, recorded.Budgets}, nil
 }
 
+// Settleable is what became of the charge of a decision, and how its owner can settle it now.
+type Settleable struct {
+	Last  *store.Settled // the latest settlement; nil if there is none
+	Kinds []string       // of commit, release and refund, those that are possible
+}
+
+// Settleable says how the caller can settle a decision, which is the entry e. A commit may be possible only to more
+// than was charged, where settle_by of a budget does not name the owner.
+func (s *Service) Settleable(ctx context.Context, c Caller, e store.Entry) (Settleable, error) {
+	if e.Decision == nil || e.OwnerID != c.OwnerID || e.Decision.Result != store.Allow || len(e.Charges) == 0 {
+		return Settleable{}, nil
+	}
+	fate, err := s.store.Fate(ctx, e.Decision.ID)
+	if errors.Is(err, store.ErrNotFound) {
+		return Settleable{}, nil
+	}
+	if err != nil {
+		return Settleable{}, unavailable(err)
+	}
+	out := Settleable{Last: fate.Last}
+	net := make([]int64, len(e.Charges))
+	money := int64(-1) // what one of the charges of money comes to; -1 if there is none
+	for i, charge := range e.Charges {
+		net[i] = charge.Amount
+		if fate.Last != nil {
+			net[i] = fate.Last.Net[i]
+		}
+		if charge.Budget.Key.Measure != store.MeasureCount {
+			money = net[i]
+		}
+	}
+	try := map[string]int64{store.Release: 0}
+	if money >= 0 {
+		try[store.Commit] = money
+	}
+	if money > 0 {
+		try[store.Refund] = 1
+	}
+	for _, kind := range []string{store.Commit, store.Refund, store.Release} {
+		amount, tried := try[kind]
+		st := store.Settlement{DecisionID: e.Decision.ID, Kind: kind, Amount: amount, MayLower: s.mayLower(c.OwnerID, compiler.SettlerOwner)}
+		if !tried || kind != store.Refund && fate.Last != nil {
+			continue
+		}
+		if _, _, done, err := store.SettleCharges(e.Decision, e.Charges, fate.Last, st); err == nil || done {
+			out.Kinds = append(out.Kinds, kind)
+		}
+	}
+	return out, nil
+}
+
 // mayLower says of which budgets of an owner somebody may lower a charge, by the policies that are active now. Of a
 // budget that is gone, those may who may by default.
 func (s *Service) mayLower(ownerID, settler string) func(store.BudgetKey) bool {

@@ -142,6 +142,7 @@ type Settlement struct {
 type Fate struct {
 	Released   bool      // its charge was dropped, and its proof is not valid any more
 	RedeemedAt time.Time // when its proof was redeemed; zero if it was not
+	Last       *Settled  // its latest settlement; nil if there is none
 }
 
 // AuditQuery selects log entries, newest first. Zero fields do not restrict.

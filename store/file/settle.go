@@ -147,7 +147,7 @@ func (s *Store) Fate(ctx context.Context, decisionID string) (store.Fate, error)
 		return store.Fate{}, err
 	}
 	h, err := s.log.history(decisionID)
-	return store.Fate{Released: h.last != nil && h.last.Kind == store.Release, RedeemedAt: h.redeemedAt}, err
+	return store.Fate{Released: h.last != nil && h.last.Kind == store.Release, RedeemedAt: h.redeemedAt, Last: h.last}, err
 }
 
 // Entry returns a log entry by its id or by that of its decision, or store.ErrNotFound.
