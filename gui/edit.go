@@ -10,10 +10,12 @@ import (
 	"net/url"
 	"path"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
 	"github.com/openleash/openleash-go/compiler"
+	"github.com/openleash/openleash-go/internal/money"
 	"github.com/openleash/openleash-go/leash"
 	"github.com/openleash/openleash-go/policies"
 	"github.com/openleash/openleash-go/store"
@@ -304,13 +306,14 @@ func (e *editView) compared(result leash.Comparison, err error) error {
 // tryView is an action to try on a policy, and the answer.
 type tryView struct {
 	Type, Payload, Domain, Now string
+	Amount                     string // such as 45.00 USD; in the request it is amount_minor and currency
 	Problem                    string
 	Answer                     *leash.PlaygroundAnswer
 }
 
 // suggestTry offers the latest request that the policy decided, or an example.
 func (v *visit) suggestTry(policyID string) tryView {
-	out := tryView{Type: "purchase.order", Payload: "{\n  \"amount_minor\": 4500,\n  \"currency\": \"USD\",\n  \"merchant_domain\": \"shop.example\"\n}"}
+	out := tryView{Type: "purchase.order", Amount: "45.00 USD", Payload: "{\n  \"merchant_domain\": \"shop.example\"\n}"}
 	if policyID == "" {
 		return out
 	}
@@ -332,12 +335,59 @@ func (v *visit) suggestTry(policyID string) tryView {
 	if recorded.Payload == nil {
 		recorded.Payload = recorded.Context
 	}
-	return tryView{Type: recorded.Type, Payload: indented(recorded.Payload), Domain: recorded.RelyingParty.Domain}
+	out = tryView{Type: recorded.Type, Domain: recorded.RelyingParty.Domain}
+	out.takePayload(recorded.Payload)
+	return out
+}
+
+// takePayload puts a payload into the fields: an amount in minor units into its own.
+func (t *tryView) takePayload(payload json.RawMessage) {
+	t.Amount, t.Payload = "", indented(payload)
+	var members map[string]json.RawMessage
+	if json.Unmarshal(payload, &members) != nil {
+		return
+	}
+	currency, _ := stringOf(members["currency"])
+	minor, err := strconv.ParseInt(string(members["amount_minor"]), 10, 64)
+	text := money.Format(minor, currency)
+	if back, code, wrong := money.Parse(text); err != nil || wrong != nil || back != minor || code != currency {
+		return
+	}
+	delete(members, "amount_minor")
+	delete(members, "currency")
+	if rest, err := json.Marshal(members); err == nil {
+		t.Amount, t.Payload = text, indented(rest)
+	}
+}
+
+// withAmount adds the amount to a payload, which is text, so that numbers reach the policy as they were typed.
+func (t tryView) withAmount(payload string) (string, error) {
+	if t.Amount == "" {
+		return payload, nil
+	}
+	minor, currency, err := money.Parse(t.Amount)
+	if err != nil {
+		return "", fmt.Errorf("the amount: %w", err)
+	}
+	var members map[string]json.RawMessage
+	if json.Unmarshal([]byte(payload), &members) != nil || members == nil {
+		return "", errors.New("with an amount, the details are a JSON object")
+	}
+	for _, name := range []string{"amount_minor", "amount", "currency"} {
+		if _, ok := members[name]; ok {
+			return "", fmt.Errorf("the details name %s, and so does the field above; leave one of them out", name)
+		}
+	}
+	comma := ","
+	if len(members) == 0 {
+		comma = ""
+	}
+	return fmt.Sprintf(`{"amount_minor":%d,"currency":%q%s%s`, minor, currency, comma, strings.TrimPrefix(payload, "{")), nil
 }
 
 // try reads the action form and asks the policy.
 func (v *visit) try(text string) tryView {
-	t := tryView{Type: v.form("action_type"), Payload: newlines(v.r.PostFormValue("payload")), Domain: v.form("domain"), Now: v.form("now")}
+	t := tryView{Type: v.form("action_type"), Payload: newlines(v.r.PostFormValue("payload")), Amount: v.form("amount"), Domain: v.form("domain"), Now: v.form("now")}
 	action, err := t.action()
 	if err != nil {
 		t.Problem = sentence(err.Error())
@@ -367,6 +417,10 @@ func (t tryView) action() (json.RawMessage, error) {
 	}
 	if !json.Valid([]byte(payload)) {
 		return nil, fmt.Errorf("the details are not JSON: %s", jsonFault(payload))
+	}
+	payload, err := t.withAmount(payload)
+	if err != nil {
+		return nil, err
 	}
 	// Put together as text, so that numbers and repeated members reach the policy as they were typed.
 	var b bytes.Buffer

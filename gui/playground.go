@@ -58,7 +58,7 @@ func (p *playgroundView) take(s policies.Scenario) {
 		a.Payload = a.Context
 	}
 	p.Try.Type, p.Try.Domain = a.Type, a.RelyingParty.Domain
-	p.Try.Payload = indented(json.RawMessage(cmp.Or(string(a.Payload), "{}")))
+	p.Try.takePayload(json.RawMessage(cmp.Or(string(a.Payload), "{}")))
 	if !s.Now.IsZero() {
 		p.Try.Now = s.Now.UTC().Format("2006-01-02T15:04")
 	}
