@@ -121,6 +121,9 @@ func editPage(v *visit) error {
 		if err != nil {
 			return err
 		}
+		if p.ReadOnly {
+			return v.redirect("/gui/policies/"+url.PathEscape(p.ID), "") // which says why
+		}
 		e := editView{ID: p.ID, Name: cmp.Or(p.Name, p.ID), Text: p.Text, Base: p.Text}
 		if carried := v.svc.CarryOver(v.caller, id); carried != "" && v.query("carry") != "" {
 			e.Text, e.Note = carried, "With this text, what was spent under the former name counts too. It is not saved yet."

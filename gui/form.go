@@ -99,6 +99,9 @@ func formPage(v *visit) error {
 		if err != nil {
 			return err
 		}
+		if p.ReadOnly {
+			return v.redirect("/gui/policies/"+url.PathEscape(p.ID), "") // which says why
+		}
 		e = editView{ID: p.ID, Name: cmp.Or(p.Name, p.ID), Text: p.Text, Base: p.Text}
 	} else if text, ok := startingText(cmp.Or(v.query("starter"), "blank")); ok {
 		e.Text = text

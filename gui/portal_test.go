@@ -12,6 +12,8 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"os"
+	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
@@ -34,12 +36,13 @@ type site struct {
 	h     http.Handler
 	owner leash.Caller
 	token string
+	dir   string
 }
 
 func newSite(t testing.TB, publicURL string) *site {
 	t.Helper()
-	quiet := slog.New(slog.DiscardHandler)
-	st, err := file.Open(context.Background(), t.TempDir(), file.Options{Clock: time.Now, Log: quiet})
+	quiet, dir := slog.New(slog.DiscardHandler), t.TempDir()
+	st, err := file.Open(context.Background(), dir, file.Options{Clock: time.Now, Log: quiet})
 	must(t, err)
 	t.Cleanup(func() { st.Close() })
 	svc, err := leash.New(context.Background(), leash.Config{Clock: time.Now, Log: quiet, PublicURL: publicURL,
@@ -47,7 +50,7 @@ func newSite(t testing.TB, publicURL string) *site {
 	must(t, err)
 	owner, err := svc.CreateFirst(context.Background(), leash.FirstOwner{DisplayName: "Ada", Passphrase: passphrase, Profile: "balanced"})
 	must(t, err)
-	s := &site{Service: svc, t: t, h: New(Config{Service: svc, Log: quiet, PublicURL: publicURL}), owner: leash.Caller{OwnerID: owner.ID}}
+	s := &site{Service: svc, t: t, h: New(Config{Service: svc, Log: quiet, PublicURL: publicURL}), owner: leash.Caller{OwnerID: owner.ID}, dir: dir}
 	grant, err := svc.Login(context.Background(), leash.LoginInput{Passphrase: passphrase})
 	must(t, err)
 	s.token = grant.Token
@@ -343,6 +346,25 @@ func TestOtherOwnersSeeNothing(t *testing.T) {
 	must(t, err)
 	if v.Status != store.Active {
 		t.Error("another owner revoked the agent")
+	}
+}
+
+// TestLinkedPolicyHasNoEditor: a policy behind a link is shown with the reason why it cannot be edited, and the addresses
+// of its editors lead there.
+func TestLinkedPolicyHasNoEditor(t *testing.T) {
+	s := newSite(t, "http://127.0.0.1:8787")
+	elsewhere := filepath.Join(t.TempDir(), "linked.yaml")
+	must(t, os.WriteFile(elsewhere, []byte("id: linked\nrules: [{action: x, effect: deny}]\n"), 0o600))
+	must(t, os.Symlink(elsewhere, filepath.Join(s.dir, "policies", "linked.yaml")))
+	_, err := s.SyncPolicies(t.Context())
+	must(t, err)
+	for _, path := range []string{"/gui/edit?policy=linked", "/gui/form?policy=linked"} {
+		if r := s.do(s.request(http.MethodGet, path, nil)); r.StatusCode != http.StatusSeeOther || r.Header.Get("Location") != "/gui/policies/linked" {
+			t.Errorf("%s: %d to %q", path, r.StatusCode, r.Header.Get("Location"))
+		}
+	}
+	if page := body(t, s.do(s.request(http.MethodGet, "/gui/policies/linked", nil))); !strings.Contains(page, "file is a link") || strings.Contains(page, "/gui/edit?policy") {
+		t.Error("the page does not say why it cannot be edited")
 	}
 }
 
