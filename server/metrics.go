@@ -2,6 +2,7 @@ package server
 
 import (
 	"context"
+	"runtime"
 	"strconv"
 	"sync"
 	"time"
@@ -11,6 +12,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"github.com/openleash/openleash-go/leash"
+	"github.com/openleash/openleash-go/store"
 )
 
 // maxPolicyLabels is how many policies are counted by name.
@@ -49,7 +51,11 @@ func newMetrics(s *Server) (*metrics, error) {
 			Help: "Webhook calls, by outcome: ok or failed."}, []string{"outcome"}),
 		policies: map[string]bool{},
 	}
-	all := []prometheus.Collector{m.requests, m.decisions, m.deciding, m.reloads, m.reloading, m.webhooks, newSurvey(s),
+	build := prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "openleash_build_info",
+		Help: "1, with the version of the program and of Go."}, []string{"version", "goversion"})
+	build.WithLabelValues(s.cfg.Version, runtime.Version()).Set(1)
+	m.begin()
+	all := []prometheus.Collector{build, m.requests, m.decisions, m.deciding, m.reloads, m.reloading, m.webhooks, newSurvey(s),
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "openleash_held_answers",
 			Help: "Long polls and streams that are open."}, func() float64 { return float64(s.svc.Held()) })}
@@ -59,6 +65,19 @@ func newMetrics(s *Server) (*metrics, error) {
 		}
 	}
 	return m, nil
+}
+
+// begin makes the counters exist from the start, so that the first event shows as an increase.
+func (m *metrics) begin() {
+	for _, result := range []store.Result{store.Allow, store.Deny, store.RequireApproval, store.RequireStepUp, store.RequireDeposit} {
+		m.decisions.WithLabelValues(string(result), "")
+	}
+	for _, outcome := range []string{"ok", "refused", "error"} {
+		m.reloads.WithLabelValues(outcome)
+	}
+	for _, outcome := range []string{"ok", "failed"} {
+		m.webhooks.WithLabelValues(outcome)
+	}
 }
 
 func (m *metrics) serve(c *call) error {

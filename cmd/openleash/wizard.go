@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -18,11 +19,12 @@ import (
 )
 
 func wizardCommand(a *app) *cobra.Command {
-	return &cobra.Command{
+	var env string
+	c := &cobra.Command{
 		Use:   "wizard",
 		Short: "Set up a data folder, by asking",
 		Long: `Asks your name, a passphrase, the first agent and how much it may do at first; creates everything; and shows
-three sample decisions and the agent's environment.`,
+three sample decisions. The agent's environment, with its private key, goes into a file.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err := a.checkUnused(); err != nil {
@@ -32,6 +34,7 @@ three sample decisions and the agent's environment.`,
 			if err := a.askWishes(cmd.Context(), &w); err != nil {
 				return err
 			}
+			w.env = cmp.Or(env, w.agentID+".env")
 			s, err := a.setUp(cmd.Context(), w)
 			if err != nil {
 				return err
@@ -46,6 +49,8 @@ three sample decisions and the agent's environment.`,
 			return nil
 		},
 	}
+	c.Flags().StringVar(&env, "output-env", "", "file for the agent's environment, with its private key (default: the agent's id and .env)")
+	return c
 }
 
 // profiles are the first policies to choose from.
@@ -87,9 +92,9 @@ func (a *app) askByForm(ctx context.Context, w *wishes) error {
 	}
 	form := huh.NewForm(
 		huh.NewGroup(
-			huh.NewInput().Title("Your name").Description("as agents and the portal show it").Value(&w.name).Validate(leash.CheckName),
+			huh.NewInput().Title("Your name").Description("as agents and the portal show it").Value(&w.name).Validate(plainly(leash.CheckName)),
 			huh.NewInput().Title("Passphrase").Description("for the portal; at least 8 characters").EchoMode(huh.EchoModePassword).
-				Value(&w.passphrase).Validate(leash.CheckPassphrase),
+				Value(&w.passphrase).Validate(checkChosenPassphrase),
 			huh.NewInput().Title("Once more").EchoMode(huh.EchoModePassword).Value(&again).Validate(func(s string) error {
 				if s != w.passphrase {
 					return errors.New("it is not the same")
@@ -98,7 +103,7 @@ func (a *app) askByForm(ctx context.Context, w *wishes) error {
 			}),
 		),
 		huh.NewGroup(
-			huh.NewInput().Title("Your first agent").Description("its id, unique on this server").Value(&w.agentID).Validate(leash.CheckAgentID),
+			huh.NewInput().Title("Your first agent").Description("its id, unique on this server").Value(&w.agentID).Validate(plainly(leash.CheckAgentID)),
 			huh.NewSelect[string]().Title("What may it do at first?").Options(options...).Value(&w.profile),
 		),
 	).WithInput(a.in).WithOutput(a.err)
@@ -122,9 +127,9 @@ func (a *app) askByLine(w *wishes) error {
 		answer   *string
 		check    func(string) error
 	}{
-		{"Your name", &w.name, leash.CheckName},
-		{"Passphrase, at least 8 characters", &w.passphrase, leash.CheckPassphrase},
-		{"Your first agent", &w.agentID, leash.CheckAgentID},
+		{"Your name", &w.name, plainly(leash.CheckName)},
+		{"Passphrase, at least 8 characters", &w.passphrase, checkChosenPassphrase},
+		{"Your first agent", &w.agentID, plainly(leash.CheckAgentID)},
 		{"Policy profile: " + strings.Join(names, ", "), &w.profile, checkProfile},
 	} {
 		if err := a.askLine(lines, q.question, q.answer, q.check); err != nil {
@@ -169,7 +174,7 @@ func (a *app) newPassphrase(ctx context.Context) (string, error) {
 		return "", misuse("there is no terminal to ask on: give --passphrase-file, or OPENLEASH_PASSPHRASE")
 	}
 	form := huh.NewForm(huh.NewGroup(
-		huh.NewInput().Title("New passphrase").EchoMode(huh.EchoModePassword).Value(&first).Validate(leash.CheckPassphrase),
+		huh.NewInput().Title("New passphrase").EchoMode(huh.EchoModePassword).Value(&first).Validate(checkChosenPassphrase),
 		huh.NewInput().Title("Once more").EchoMode(huh.EchoModePassword).Value(&again).Validate(func(s string) error {
 			if s != first {
 				return errors.New("it is not the same")
