@@ -194,6 +194,9 @@ func readSettings(name string, wanted bool, known *pflag.FlagSet) (map[string]fi
 	if errors.Is(err, fs.ErrNotExist) && !wanted {
 		return nil, nil
 	}
+	if errors.Is(err, fs.ErrPermission) && !wanted {
+		return nil, advise(fmt.Errorf("reading the configuration: %w", err), "this user may not read the working folder: go to another one, or name the file with --config")
+	}
 	if err != nil {
 		return nil, fmt.Errorf("reading the configuration: %w", err)
 	}
