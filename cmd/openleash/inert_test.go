@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"os/exec"
 	"regexp"
+	"strings"
 	"testing"
 
 	"github.com/openleash/openleash-go/internal/inert"
@@ -40,6 +41,12 @@ func TestEveryCommandShowsWhatAgentsWrote(t *testing.T) {
 		t.Fatal("no approval request waits")
 	}
 	ask := string(found)
+	for _, c := range []struct{ command, want string }{{"approval approve", ask}, {"agent revoke", "shopper"}, {"policy show", "pol_spending_limit"},
+		{"owner invite", "usr_"}, {"keys revoke", "key_"}} {
+		if out := run(append(append([]string{"__complete"}, strings.Fields(c.command)...), "")...); !bytes.Contains(out, []byte(c.want)) {
+			t.Errorf("%s is completed with %s, without %s", c.command, out, c.want)
+		}
+	}
 	for _, command := range [][]string{
 		{"approval", "list"}, {"approval", "show", ask}, {"audit", "list"}, {"audit", "tail"}, {"draft", "list"}, {"agent", "list"},
 		{"budget", "list"}, {"policy", "list"}, {"health"}, {"owner", "list"}, {"approval", "deny", ask, "--reason", hostile}, {"approval", "show", hostile},

@@ -58,6 +58,7 @@ A setting is a flag, else a variable OPENLEASH_*, else a key of the configuratio
 	root.SetCompletionCommandGroupID("About the program")
 	beStrict(root)
 	speakPlainly(root)
+	a.completeIDs(root)
 	return root
 }
 
