@@ -235,7 +235,7 @@ func (s *Service) VerifyProof(ctx context.Context, in VerifyInput) (Verification
 
 // verify checks a proof token as anyone can do offline.
 func (s *Service) verify(in VerifyInput) Verification {
-	want := proof.Expect{Purpose: proof.PurposeProof, Now: s.Now(), Online: true}
+	want := proof.Expect{Purpose: proof.PurposeProof, Now: s.Now(), Online: true, AllowReplay: true}
 	var empty proof.Reason
 	for _, e := range []struct {
 		given  *string

@@ -14,7 +14,8 @@
 //
 // Verify accepts a token only if its signature is by a known key that is not revoked, its purpose is
 // the expected one, its times parse and include now, and every expectation that the caller set
-// holds. The zero Expect accepts nothing.
+// holds. The zero Expect accepts nothing. A proof is accepted once: it is remembered until it expires, at most 100,000 at
+// a time, in a ReplayCache that the process shares unless the caller brings its own or sets AllowReplay.
 //
 // What ParseAction accepts means the same to everyone: no duplicate or unknown keys, no invalid
 // UTF-8, no number that another reader would round, at most 64 KiB and 32 levels. Errors carry a
@@ -24,7 +25,8 @@
 //
 // # Refusals
 //
-// The package keeps no clock, no files and no network; times and randomness are arguments.
+// The package keeps no clock, no files and no network; times and randomness are arguments. All that it remembers are the
+// proofs that were accepted.
 //
 // # Why
 //
@@ -34,6 +36,9 @@
 //
 // Signatures are verified by crypto/ed25519. Precomputed tables for each key would save a few percent of a
 // decision; an auditor should not have to read curve arithmetic for that.
+//
+// The default ReplayCache is the package's only variable. With one for each call or verifier, a program that makes a verifier
+// for each request would be protected in name only.
 //
 // Numbers that a double cannot hold are refused, not rounded. RFC 8785 would give 9007199254740993
 // and 9007199254740992 one hash, and then the hash would bind another amount than the policy saw.

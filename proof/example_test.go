@@ -18,7 +18,7 @@ func ExampleVerify() {
 	now := time.Now()
 	token, _ := ring.Mint(proof.PurposeProof, proof.Claims{
 		IssuedAt: now, ExpiresAt: now.Add(2 * time.Minute),
-		Decision: "ALLOW", AgentID: "shopper", ActionType: "purchase.order", Audience: "shop.example",
+		ID: "prf_example", Decision: "ALLOW", AgentID: "shopper", ActionType: "purchase.order", Audience: "shop.example",
 	})
 
 	// … and the counterparty checks the one with the other.

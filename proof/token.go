@@ -104,6 +104,8 @@ func (r *KeyRing) Mint(purpose Purpose, c Claims) (string, error) {
 		return "", fmt.Errorf("minting a %s token: it must expire after it is issued", purpose)
 	case purpose == PurposeProof && c.Decision != "ALLOW":
 		return "", fmt.Errorf("minting a proof: the decision is %q, not ALLOW", c.Decision)
+	case purpose == PurposeProof && c.ID == "":
+		return "", fmt.Errorf("minting a proof: it has no jti")
 	}
 	c.Issuer, c.Purpose, c.KID = Issuer, purpose, key.KID
 	if c.NotBefore.IsZero() {

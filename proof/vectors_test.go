@@ -41,6 +41,7 @@ func TestVectors(t *testing.T) {
 				AgentID       string `json:"agent_id"`
 				AmountMinor   *int64 `json:"amount_minor"`
 				LeewaySeconds int    `json:"leeway_seconds"`
+				OnceOnline    bool   `json:"once_online"`
 			}
 		}
 	}
@@ -92,7 +93,8 @@ func TestVectors(t *testing.T) {
 		e := c.Expect
 		_, err := proof.Verify(c.Token, keys.Source(), proof.Expect{Purpose: e.Purpose, Now: e.Now, ActionHash: e.ActionHash,
 			AgentID: e.AgentID, Audience: e.Audience, AmountMinor: e.AmountMinor, Currency: e.Currency,
-			Leeway: time.Duration(e.LeewaySeconds) * time.Second})
+			Leeway: time.Duration(e.LeewaySeconds) * time.Second,
+			Online: e.OnceOnline, AllowReplay: true})
 		var invalid *proof.VerifyError
 		switch {
 		case c.Valid && err != nil:

@@ -1,6 +1,7 @@
 package proof
 
 import (
+	"cmp"
 	"crypto/ed25519"
 	"encoding/json"
 	"errors"
@@ -28,6 +29,12 @@ type Expect struct {
 	Leeway time.Duration
 	// Online says that the proof is being redeemed or checked online, so that UseOnceOnline is no reason to refuse it.
 	Online bool
+	// Replays remembers the proof if all else is right, and refuses one that it has seen. Nil is a cache that the whole
+	// process shares. Tokens of other purposes are not remembered.
+	Replays *ReplayCache
+	// AllowReplay accepts a proof that was seen before, and remembers nothing. It is for those who only look at a proof,
+	// and for those who redeem it online.
+	AllowReplay bool
 }
 
 // Reason says why a token is not valid. The reasons are stable.
@@ -47,7 +54,9 @@ const (
 	AudienceMismatch Reason = "AUDIENCE_MISMATCH"
 	AmountMismatch   Reason = "AMOUNT_MISMATCH"
 	CurrencyMismatch Reason = "CURRENCY_MISMATCH"
-	OnlineOnly       Reason = "ONLINE_ONLY" // a proof that must be redeemed was checked offline
+	OnlineOnly       Reason = "ONLINE_ONLY"       // a proof that must be redeemed was checked offline
+	AlreadyRedeemed  Reason = "ALREADY_REDEEMED"  // it was accepted before, here or by the server
+	ReplayCacheFull  Reason = "REPLAY_CACHE_FULL" // it cannot be remembered, so it is not accepted
 )
 
 // VerifyError says why a token is not valid.
@@ -63,7 +72,7 @@ func refuse(reason Reason, format string, args ...any) (Claims, error) {
 }
 
 // Verify checks a token and returns what it says. Any error is a *VerifyError, and then the claims
-// are empty. It takes about as long as one Ed25519 verification.
+// are empty. A proof is accepted once: see Expect.Replays. It takes about as long as one Ed25519 verification.
 func Verify(token string, keys KeySource, e Expect) (Claims, error) {
 	kid, err := footerKID(token)
 	if err != nil {
@@ -94,6 +103,11 @@ func Verify(token string, keys KeySource, e Expect) (Claims, error) {
 	if err := c.check(kid, e); err != nil {
 		return Claims{}, err
 	}
+	if c.Purpose == PurposeProof && !e.AllowReplay {
+		if err := cmp.Or(e.Replays, &processReplays).record(&c, e.Now); err != nil {
+			return Claims{}, err
+		}
+	}
 	return c, nil
 }
 
@@ -110,6 +124,8 @@ func (c *Claims) check(kid string, e Expect) error {
 		reason, message = Malformed, "iat, nbf or exp is missing"
 	case c.Purpose == PurposeProof && c.Decision != "ALLOW":
 		reason, message = Malformed, "a proof must say ALLOW"
+	case c.Purpose == PurposeProof && c.ID == "":
+		reason, message = Malformed, "a proof must have a jti"
 	case e.Now.Before(c.NotBefore.Add(-max(e.Leeway, 0))):
 		reason, message = NotYetValid, "it is valid from "+FormatTime(c.NotBefore)
 	case !e.Now.Before(c.ExpiresAt):

@@ -70,6 +70,7 @@ type expectVector struct {
 	AmountMinor   *int64        `json:"amount_minor,omitempty"`
 	Currency      string        `json:"currency,omitempty"`
 	LeewaySeconds int           `json:"leeway_seconds,omitempty"`
+	OnceOnline    bool          `json:"once_online,omitempty"`
 }
 
 const published = `{"action_id":"00000000-0000-0000-0000-000000000001","action_type":"purchase","requested_at":"2024-01-15T10:30:00.000Z","principal":{"agent_id":"test-agent"},"subject":{"principal_id":"00000000-0000-0000-0000-000000000002"},"relying_party":{"domain":"example.com","trust_profile":"LOW"},"payload":{"amount_minor":5000,"currency":"USD","merchant_domain":"example.com"}}`
@@ -380,6 +381,15 @@ func tokenVectors(t *testing.T, keys keySet) []tokenVector {
 		{Name: "another amount", Token: good, Expect: expectVector{AmountMinor: &more}, Reason: proof.AmountMismatch},
 		{Name: "no amount", Token: signed(claims{"amount_minor": nil}), Expect: expectVector{AmountMinor: &amount}, Reason: proof.AmountMismatch},
 		{Name: "another currency", Token: good, Expect: expectVector{Currency: "EUR"}, Reason: proof.CurrencyMismatch},
+
+		{Name: "a proof without jti", Token: signed(claims{"jti": nil}), Reason: proof.Malformed},
+		{Name: "a proof with an empty jti", Token: signed(claims{"jti": ""}), Reason: proof.Malformed},
+		{Name: "a proof that must be redeemed", Token: signed(claims{"use": proof.UseOnceOnline}), Reason: proof.OnlineOnly},
+		{Name: "a proof that must be redeemed, and is", Token: signed(claims{"use": proof.UseOnceOnline}), Expect: expectVector{OnceOnline: true}},
+		{Name: "a use that is not known yet", Token: signed(claims{"use": "once-offline"}), Expect: expectVector{OnceOnline: true}, Reason: proof.OnlineOnly},
+		{Name: "a use that is no text", Token: signed(claims{"use": 1}), Reason: proof.Malformed},
+		{Name: "a proof that must be redeemed, for another audience", Token: signed(claims{"use": proof.UseOnceOnline}),
+			Expect: expectVector{Audience: "other.example"}, Reason: proof.AudienceMismatch},
 	}
 	for i := range list {
 		v := &list[i]

@@ -19,6 +19,13 @@ type Expect struct {
 	AmountMinor *int64
 	Currency    string
 	Leeway      time.Duration // by how much the server's clock may be ahead of this one
+
+	// Replays remembers the proofs that Verify accepts; nil is a cache that the whole process shares.
+	Replays *proof.ReplayCache
+	// AllowReplay accepts a proof again, and remembers nothing: for a look at a proof, or before RedeemProof.
+	AllowReplay bool
+	// OnceOnline accepts a proof offline although its rule says that it must be redeemed. Redeem it before you act.
+	OnceOnline bool
 }
 
 // How long a Verifier relies on the keys that it fetched.
@@ -62,9 +69,9 @@ func NewOfflineVerifier(keys proof.PublicKeys) *Verifier {
 	return &Verifier{transport: transport{now: systemClock()}, fixed: true, keys: keys.Source()}
 }
 
-// Verify checks a proof token offline and returns what it says. A token that does not hold is a
-// *proof.VerifyError; an *Error means that there are no keys to check it with, and then it must not
-// be accepted either.
+// Verify checks a proof token offline, once, and returns what it says. A token that is not valid is a *proof.VerifyError,
+// and one that was accepted before too (proof.AlreadyRedeemed); an *Error means that there are no keys to check it with,
+// and then it must not be accepted either.
 func (v *Verifier) Verify(ctx context.Context, token string, e Expect) (proof.Claims, error) {
 	keys, err := v.source(ctx, keysFresh)
 	if err != nil {
@@ -84,7 +91,8 @@ func (v *Verifier) Verify(ctx context.Context, token string, e Expect) (proof.Cl
 
 func (e Expect) proof(now time.Time) proof.Expect {
 	return proof.Expect{Purpose: proof.PurposeProof, Now: now, ActionHash: e.ActionHash, AgentID: e.AgentID,
-		Audience: e.Audience, AmountMinor: e.AmountMinor, Currency: e.Currency, Leeway: e.Leeway}
+		Audience: e.Audience, AmountMinor: e.AmountMinor, Currency: e.Currency, Leeway: e.Leeway,
+		Online: e.OnceOnline, Replays: e.Replays, AllowReplay: e.AllowReplay}
 }
 
 // source returns keys that are not older than fresh, if they can be had. While one caller asks for
@@ -138,7 +146,8 @@ func (v *Verifier) fetch(ctx context.Context) (proof.PublicKeys, error) {
 	return keys, nil
 }
 
-// VerifyOnline lets the server check a proof token.
+// VerifyOnline lets the server check a proof token. The server knows more, such as that the agent was revoked since, but it
+// accepts the token as often as it is shown; see RedeemProof.
 func (v *Verifier) VerifyOnline(ctx context.Context, token string, e Expect) (proof.Claims, error) {
 	body, err := json.Marshal(struct {
 		Token      string `json:"token"`
@@ -155,7 +164,7 @@ func (v *Verifier) VerifyOnline(ctx context.Context, token string, e Expect) (pr
 		Claims *proof.Claims `json:"claims"`
 	}
 	if v.fixed {
-		return proof.Claims{}, &Error{Kind: ErrRequest, Message: "an offline verifier has no server to ask"}
+		return proof.Claims{}, noServer()
 	}
 	if err := v.do(ctx, call{method: "POST", path: "/v1/verify-proof", body: body, again: true}, &answer); err != nil {
 		return proof.Claims{}, err
@@ -172,4 +181,8 @@ func (v *Verifier) VerifyOnline(ctx context.Context, token string, e Expect) (pr
 		return proof.Claims{}, &proof.VerifyError{Reason: proof.CurrencyMismatch, Message: "it is for another currency"}
 	}
 	return *c, nil
+}
+
+func noServer() error {
+	return &Error{Kind: ErrRequest, Message: "an offline verifier has no server to ask"}
 }

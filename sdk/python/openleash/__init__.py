@@ -27,13 +27,14 @@ from .errors import (
 )
 from .keys import KeyPair, generate_key_pair, parse_key_pair
 from .registration import Registration, redeem_invite, register
+from .replay import ReplayCache
 from .signing import sign_request
 from .tokens import Expect, parse_public_keys, verify_token
 from .verifier import Verifier
 
 __all__ = [
     "ApprovalError", "ApprovalRequest", "AsyncClient", "AsyncVerifier", "Client", "ClockSkewError", "Decision", "Expect",
-    "InvalidKeyError", "KeyPair", "NotAllowedError", "OpenLeashError", "Registration", "RequestError", "ResponseError",
+    "InvalidKeyError", "KeyPair", "NotAllowedError", "OpenLeashError", "Registration", "ReplayCache", "RequestError", "ResponseError",
     "ServerError", "ServerTimeoutError", "UnreachableError", "Verifier", "VerifyError", "action_hash", "canonical",
     "generate_key_pair", "parse_key_pair", "parse_public_keys", "redeem_invite", "register", "sign_request", "verify_token",
 ]

@@ -98,5 +98,8 @@ class AsyncVerifier:
     async def verify(self, token: str, expect: Expect = Expect()) -> Dict[str, Any]:
         return await asyncio.to_thread(self.sync.verify, token, expect)
 
+    async def redeem_proof(self, token: str, audience: str, **more: Any) -> Dict[str, Any]:
+        return await asyncio.to_thread(self.sync.redeem_proof, token, audience, **more)
+
     async def verify_online(self, token: str, expect: Expect = Expect()) -> Dict[str, Any]:
         return await asyncio.to_thread(self.sync.verify_online, token, expect)

@@ -70,8 +70,9 @@ class ApprovalError(OpenLeashError):
 
 class VerifyError(OpenLeashError):
     """A token that does not hold. reason is one of MALFORMED, UNKNOWN_KEY, REVOKED_KEY, BAD_SIGNATURE,
-    WRONG_PURPOSE, NOT_YET_VALID, EXPIRED and ACTION_, AGENT_, AUDIENCE_, AMOUNT_, CURRENCY_MISMATCH."""
+    WRONG_PURPOSE, NOT_YET_VALID, EXPIRED and ACTION_, AGENT_, AUDIENCE_, AMOUNT_, CURRENCY_MISMATCH,
+    ONLINE_ONLY, ALREADY_REDEEMED and REPLAY_CACHE_FULL, or what the server says. code is the same."""
 
     def __init__(self, reason: str, message: str) -> None:
-        super().__init__(f"the token is not valid: {message}")
+        super().__init__(f"the token is not valid: {message}", code=reason)
         self.reason = reason

@@ -13,6 +13,8 @@ from cryptography.exceptions import InvalidSignature
 
 from .errors import ResponseError, VerifyError
 from .keys import public_key
+from .replay import PROCESS as _PROCESS
+from .replay import ReplayCache
 
 _HEADER = "v4.public."
 _MAX_TOKEN = 8 << 10  # bytes
@@ -37,11 +39,18 @@ class Expect:
     amount_minor: Optional[int] = None
     currency: Optional[str] = None
     leeway_seconds: float = 0  # by how much the server's clock may be ahead of this one
+    replays: Optional[ReplayCache] = None  # remembers the proofs that are accepted; None is a cache that the process shares
+    allow_replay: bool = False  # accept a proof again and remember nothing: for a look at one, or before redeem_proof
+    once_online: bool = False  # accept offline a proof whose rule says that it must be redeemed; redeem it before you act
 
 
 def verify_token(token: str, keys: Sequence[Dict[str, Any]], expect: Expect = Expect(), *,
                  purpose: str = "proof", now: Optional[datetime] = None) -> Dict[str, Any]:
-    """Check a token against published keys and return what it says, or raise VerifyError."""
+    """Check a token against published keys and return what it says, or raise VerifyError.
+
+    A proof is accepted once; see Expect.replays.
+    """
+    now = now or datetime.now(timezone.utc)
     payload, signature, footer, kid = _open(token)
     key = next((k for k in keys if k.get("kid") == kid and k.get("kty") == "OKP" and k.get("alg") == "EdDSA"), None)
     if key is None:
@@ -55,8 +64,14 @@ def verify_token(token: str, keys: Sequence[Dict[str, Any]], expect: Expect = Ex
     claims = _object(payload)
     if claims is None:
         _refuse("MALFORMED", "what it says is no JSON object")
-    _check(claims, kid, purpose, now or datetime.now(timezone.utc), expect.leeway_seconds)
+    _check(claims, kid, purpose, now, expect.leeway_seconds)
     compare(claims, expect)
+    if claims.get("use") is not None and not (expect.once_online and claims["use"] == "once-online"):
+        _refuse("ONLINE_ONLY", "it must be redeemed online: POST /v1/redeem-proof")
+    if purpose == "proof" and not expect.allow_replay:
+        expires = _time(claims["exp"])
+        assert expires is not None  # _check saw to it
+        (_PROCESS if expect.replays is None else expect.replays)._record(kid, claims["jti"], expires, now)
     return claims
 
 
@@ -113,6 +128,8 @@ def _check(claims: Dict[str, Any], kid: str, purpose: str, now: datetime, leeway
         _refuse("MALFORMED", "iat, nbf or exp is missing")
     if purpose == "proof" and claims.get("decision") != "ALLOW":
         _refuse("MALFORMED", "a proof must say ALLOW")
+    if purpose == "proof" and not claims.get("jti"):
+        _refuse("MALFORMED", "a proof must have a jti")
     if now < start - timedelta(seconds=max(leeway, 0)):
         _refuse("NOT_YET_VALID", f"it is valid from {claims['nbf']}")
     if now >= end:
@@ -130,8 +147,6 @@ def compare(claims: Dict[str, Any], expect: Expect) -> None:
     ):
         if want is not None and claims.get(name) != want:
             _refuse(reason, f"it is for another {what}")
-    if claims.get("use") is not None:
-        _refuse("ONLINE_ONLY", "it must be redeemed online: POST /v1/redeem-proof")
 
 
 _RFC3339 = re.compile(

@@ -34,7 +34,7 @@ class Verifier:
         self._fetching = threading.Lock()  # held by the one request for keys that is under way
 
     def verify(self, token: str, expect: Expect = Expect()) -> Dict[str, Any]:
-        """Check a proof token offline and return what it says.
+        """Check a proof token offline, once, and return what it says.
 
         A token that does not hold is a VerifyError; any other error means that there are no keys to check
         it with, and then it must not be accepted either.
@@ -74,8 +74,30 @@ class Verifier:
             return self._keys
         return None
 
+    def redeem_proof(self, token: str, audience: str, *, action_hash: Optional[str] = None, amount_minor: Optional[int] = None,
+                     receipt: Optional[str] = None) -> Dict[str, Any]:
+        """Use up a proof at the server, once, whoever else is shown it; return its claims.
+
+        audience is your own domain. amount_minor is what you really take: at most, and by default, the
+        amount of the proof. Any later redemption is a VerifyError with the reason ALREADY_REDEEMED. It is
+        sent once: if the answer is lost, the proof may have been redeemed.
+        """
+        if self._transport is None:
+            raise RequestError("an offline verifier has no server to ask")
+        request = {"token": token, "audience": audience, "action_hash": action_hash, "amount_minor": amount_minor, "receipt": receipt}
+        body = canonical({name: value for name, value in request.items() if value is not None}).encode()
+        answer = self._transport.do(Call("POST", "/v1/redeem-proof", body=body))
+        valid, claims, at = answer.get("valid"), answer.get("claims"), answer.get("redeemed_at")
+        if valid is False:
+            raise VerifyError(str(answer.get("reason")),
+                              f"the server says {answer.get('reason')}" + (f"; it was redeemed at {at}" if at else ""))
+        if valid is not True or not at or not isinstance(claims, dict) or claims.get("purpose") != "proof" or (
+                claims.get("decision") != "ALLOW" or claims.get("aud") != audience):
+            raise ResponseError("the server's answer says nothing about a proof")
+        return claims
+
     def verify_online(self, token: str, expect: Expect = Expect()) -> Dict[str, Any]:
-        """Let the server check a proof token."""
+        """Let the server check a proof token. It accepts the token as often as it is shown; see redeem_proof."""
         if self._transport is None:
             raise RequestError("an offline verifier has no server to ask")
         request = {"token": token, "expected_action_hash": expect.action_hash, "expected_agent_id": expect.agent_id,

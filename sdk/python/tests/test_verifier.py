@@ -25,7 +25,7 @@ class Verifying(FakeCase):
     def test_keys_are_kept_and_no_longer_than_an_hour(self):
         fake, now = self.fake(Answer(200, KEYS), Answer(503, "x")), [NOON]
         verifier = Verifier(fake.url, attempts=1, now=lambda: now[0])
-        self.assertEqual(verifier.verify(token("a proof"), Expect(audience="shop.example"))["agent_id"], "shopper")
+        self.assertEqual(verifier.verify(token("a proof"), Expect(audience="shop.example", allow_replay=True))["agent_id"], "shopper")
         # The token has expired by then; what matters is who says no, and after how many requests.
         for seconds, requests, error in ((240, 1, VerifyError), (120, 2, VerifyError), (1, 2, VerifyError), (10, 3, VerifyError),
                                          (3240, 4, ServerError)):
@@ -40,11 +40,11 @@ class Verifying(FakeCase):
             self.refuses("UNKNOWN_KEY", verifier.verify, token("a proof"))
         self.assertEqual(len(fake.asked), 1)
         now[0] += timedelta(seconds=11)
-        self.assertEqual(verifier.verify(token("a proof"))["agent_id"], "shopper")
+        self.assertEqual(verifier.verify(token("a proof"), Expect(allow_replay=True))["agent_id"], "shopper")
 
     def test_offline(self):
         verifier = Verifier(keys=VECTORS["public_keys"]["keys"], now=lambda: NOON)
-        self.assertEqual(verifier.verify(token("a proof"), Expect(audience="shop.example"))["aud"], "shop.example")
+        self.assertEqual(verifier.verify(token("a proof"), Expect(audience="shop.example", allow_replay=True))["aud"], "shop.example")
         self.refuses("WRONG_PURPOSE", verifier.verify, token("a session"))
         self.assertRaises(RequestError, verifier.verify_online, "x")
         self.assertRaises(RequestError, Verifier)
@@ -63,6 +63,28 @@ class Verifying(FakeCase):
         self.refuses("CURRENCY_MISMATCH", verify, valid, Expect(currency="EUR"))
         for body in ('{"valid":true}', '{"valid":"true"}', '{"valid":1}', '{"valid":true,"claims":{"purpose":"user_session"}}', "{}"):
             self.assertRaises(ResponseError, verify, body)
+
+    def test_promise28_redeeming(self):
+        part = token("a proof").split(".")[2]
+        claims = json.loads(base64.urlsafe_b64decode(part + "=" * (-len(part) % 4))[:-64])
+        at = "2026-04-10T12:00:31.000Z"
+
+        def redeem(answer, status=200):
+            fake = self.fake(Answer(status, json.dumps(answer)))
+            try:
+                return Verifier(fake.url).redeem_proof("v4.public.x", "shop.example", amount_minor=4000)
+            finally:
+                self.assertEqual(len(fake.asked), 1)  # never sent twice
+
+        valid = {"valid": True, "claims": claims, "redeemed_at": at}
+        self.assertEqual(redeem(valid)["agent_id"], "shopper")
+        with self.assertRaisesRegex(VerifyError, at) as caught:
+            redeem({"valid": False, "reason": "ALREADY_REDEEMED", "redeemed_at": at})
+        self.assertEqual(caught.exception.code, "ALREADY_REDEEMED")
+        for broken in ({"valid": True}, {**valid, "valid": "true"}, {**valid, "claims": {**claims, "aud": "other.example"}}, {}):
+            self.assertRaises(ResponseError, redeem, broken)
+        self.assertRaises(ServerError, redeem, {}, 503)
+        self.assertRaises(RequestError, Verifier(keys=[]).redeem_proof, "x", "shop.example")
 
     def test_what_is_no_key_set(self):
         twice = json.dumps({"keys": VECTORS["public_keys"]["keys"] * 2})

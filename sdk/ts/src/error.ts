@@ -55,12 +55,12 @@ export class ApprovalError extends OpenLeashError {
 export type Reason =
   | "MALFORMED" | "UNKNOWN_KEY" | "REVOKED_KEY" | "BAD_SIGNATURE" | "WRONG_PURPOSE" | "NOT_YET_VALID" | "EXPIRED"
   | "ACTION_MISMATCH" | "AGENT_MISMATCH" | "AUDIENCE_MISMATCH" | "AMOUNT_MISMATCH" | "CURRENCY_MISMATCH"
-  | "ONLINE_ONLY";
+  | "ONLINE_ONLY" | "ALREADY_REDEEMED" | "REPLAY_CACHE_FULL";
 
-/** A token that does not hold. */
+/** A token that is not valid. code is the reason. */
 export class VerifyError extends OpenLeashError {
   override name = "VerifyError";
   constructor(readonly reason: Reason, message: string) {
-    super(`the token is not valid: ${message}`);
+    super(`the token is not valid: ${message}`, { code: reason });
   }
 }

@@ -6,7 +6,8 @@ export {
 export * from "./error.js";
 export { generateKeyPair, type KeyPair, parseKeyPair } from "./key.js";
 export { redeemInvite, register, Registration } from "./register.js";
+export { ReplayCache } from "./replay.js";
 export { signRequest, type ToSign } from "./request.js";
 export { type Claims, type Expect, parsePublicKeys, type PublicKey, verifyToken } from "./token.js";
 export type { ServerConfig } from "./transport.js";
-export { Verifier } from "./verifier.js";
+export { type ProofRedemption, type RedeemedProof, Verifier } from "./verifier.js";

@@ -1,6 +1,7 @@
 import { type Bytes, fromBase64URL } from "./base64.js";
 import { type Reason, ResponseError, VerifyError } from "./error.js";
 import { publicKey } from "./key.js";
+import { processReplays, type ReplayCache } from "./replay.js";
 
 /** One key of GET /v1/public-keys. */
 export interface PublicKey {
@@ -55,6 +56,12 @@ export interface Expect {
   currency?: string | undefined;
   /** By how many seconds the server's clock may be ahead of this one. */
   leewaySeconds?: number | undefined;
+  /** Remembers the proofs that are accepted; a cache that the whole process shares unless given. */
+  replays?: ReplayCache | undefined;
+  /** Accepts a proof again and remembers nothing: for a look at one, or before redeemProof. */
+  allowReplay?: boolean | undefined;
+  /** Accepts offline a proof whose rule says that it must be redeemed. Redeem it before you act. */
+  onceOnline?: boolean | undefined;
   /** "proof" unless given. */
   purpose?: Claims["purpose"] | undefined;
   /** Now unless given. */
@@ -73,7 +80,7 @@ function refuse(reason: Reason, message: string): never {
   throw new VerifyError(reason, message);
 }
 
-/** Checks a token against published keys and returns what it says. A token that does not hold is a VerifyError. */
+/** Checks a token against published keys and returns what it says. A token that is not valid is a VerifyError. A proof is accepted once; see Expect.replays. */
 export async function verifyToken(token: string, keys: readonly PublicKey[], expect: Expect = {}): Promise<Claims> {
   const { payload, signature, footer, kid } = open(token);
   const key = keys.find((k) => k.kid === kid && k.kty === "OKP" && k.alg === "EdDSA");
@@ -139,7 +146,13 @@ function check(said: Record<string, unknown>, kid: string, expect: Expect): Clai
   // Written so that a clock that is no number refuses too.
   if (!(now >= nbf - Math.max(expect.leewaySeconds ?? 0, 0) * 1000)) refuse("NOT_YET_VALID", `it is valid from ${claims.nbf}`);
   if (!(now < exp)) refuse("EXPIRED", `it expired at ${claims.exp}`);
+  if (purpose === "proof" && !claims.jti) refuse("MALFORMED", "a proof must have a jti");
   compare(claims, expect);
+  if (claims.use != null && !(expect.onceOnline === true && claims.use === "once-online")) {
+    refuse("ONLINE_ONLY", "it must be redeemed online: POST /v1/redeem-proof");
+  }
+  // Nothing is awaited from here on: of two at once, one is accepted.
+  if (purpose === "proof" && expect.allowReplay !== true) (expect.replays ?? processReplays).record(kid, claims.jti!, exp, now);
   return claims;
 }
 
@@ -151,7 +164,6 @@ export function compare(claims: Claims, expect: Expect): void {
   if (differs(expect.audience, claims.aud)) refuse("AUDIENCE_MISMATCH", claims.aud === undefined ? "it names no audience" : `it is for audience "${claims.aud}"`);
   if (differs(expect.amountMinor, claims.amount_minor)) refuse("AMOUNT_MISMATCH", "it is for another amount");
   if (differs(expect.currency, claims.currency)) refuse("CURRENCY_MISMATCH", `it is for currency "${claims.currency}"`);
-  if (claims.use != null) refuse("ONLINE_ONLY", "it must be redeemed online: POST /v1/redeem-proof");
 }
 
 const rfc3339 = /^(\d{4})-(\d\d)-(\d\d)T(\d\d):(\d\d):(\d\d)(\.\d+)?(?:Z|([+-])(\d\d):(\d\d))$/;

@@ -8,6 +8,20 @@ const fresh = 5 * 60_000; // then it asks for them again
 const stale = 60 * 60_000; // and until then it goes on if it gets no answer
 const retry = 10_000; // the least between two requests
 
+/** What a counterparty knows about the proof that it uses up. */
+export interface ProofRedemption {
+  /** The counterparty's own domain. */
+  audience: string;
+  actionHash?: string | undefined;
+  /** What the counterparty really takes, in minor units; at most, and by default, the amount of the proof. */
+  amountMinor?: number | undefined;
+  /** The counterparty's reference, for the owner's log; at most 256 bytes. */
+  receipt?: string | undefined;
+}
+
+/** A proof that was used up now. */
+export interface RedeemedProof { claims: Claims; redeemedAt: string }
+
 /** Checks proof tokens offline, with keys that it fetches and keeps. */
 export class Verifier {
   readonly #transport: Transport | undefined;
@@ -32,7 +46,7 @@ export class Verifier {
   }
 
   /**
-   * Checks a proof token offline and returns what it says. A token that does not hold is a VerifyError;
+   * Checks a proof token offline, once, and returns what it says. A token that does not hold is a VerifyError;
    * any other error means that there are no keys to check it with, and then it must not be accepted either.
    */
   async verify(token: string, expect: Expect = {}): Promise<Claims> {
@@ -65,7 +79,26 @@ export class Verifier {
     this.#fetched = now;
   }
 
-  /** Lets the server check a proof token. */
+  /**
+   * Uses up a proof at the server, once, whoever else is shown it. Any later redemption is a VerifyError with the reason
+   * ALREADY_REDEEMED. It is sent once: if the answer is lost, the proof may have been redeemed.
+   */
+  async redeemProof(token: string, r: ProofRedemption): Promise<RedeemedProof> {
+    if (!this.#transport) throw new RequestError("an offline verifier has no server to ask");
+    const body = encode({ token, audience: r.audience, action_hash: r.actionHash, amount_minor: r.amountMinor, receipt: r.receipt });
+    const answer = await this.#transport.do({ method: "POST", path: "/v1/redeem-proof", body });
+    const { valid, reason, redeemed_at: at } = answer;
+    if (valid === false) {
+      throw new VerifyError(reason as Reason, `the server says ${String(reason)}${at ? `; it was redeemed at ${String(at)}` : ""}`);
+    }
+    const claims = answer["claims"] as Claims | undefined;
+    if (valid !== true || typeof at !== "string" || claims?.purpose !== "proof" || claims.decision !== "ALLOW" || claims.aud !== r.audience) {
+      throw new ResponseError("the server's answer says nothing about a proof");
+    }
+    return { claims, redeemedAt: at };
+  }
+
+  /** Lets the server check a proof token. It accepts the token as often as it is shown; see redeemProof. */
   async verifyOnline(token: string, expect: Expect = {}): Promise<Claims> {
     if (!this.#transport) throw new RequestError("an offline verifier has no server to ask");
     const body = encode({

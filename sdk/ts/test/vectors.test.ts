@@ -44,7 +44,7 @@ test("tokens", async (t) => {
       const e = v.expect;
       const verify = () => verifyToken(v.token, keys, {
         purpose: e.purpose, now: new Date(e.now), actionHash: e.action_hash, agentId: e.agent_id, audience: e.audience,
-        amountMinor: e.amount_minor, currency: e.currency, leewaySeconds: e.leeway_seconds,
+        amountMinor: e.amount_minor, currency: e.currency, leewaySeconds: e.leeway_seconds, onceOnline: e.once_online, allowReplay: true,
       });
       if (v.valid) {
         assert.equal((await verify()).iss, "openleash");

@@ -15,7 +15,7 @@ test("keys are kept, and no longer than an hour", async (t) => {
   const verifier = new Verifier({ url: server.url, attempts: 1, now: () => new Date(now) });
   for (const [seconds, requests, works] of [[0, 1, true], [240, 1, true], [120, 2, true], [1, 2, true], [10, 3, true], [3240, 4, false]] as const) {
     now += seconds * 1000;
-    const verified = verifier.verify(token("a proof"), { now: new Date("2026-04-10T12:00:30Z"), audience: "shop.example" });
+    const verified = verifier.verify(token("a proof"), { now: new Date("2026-04-10T12:00:30Z"), audience: "shop.example", allowReplay: true });
     if (works) assert.equal((await verified).agent_id, "shopper");
     else await fails(verified, ServerError);
     assert.equal(server.asked.length, requests, `${seconds} s later`);
@@ -29,12 +29,12 @@ test("a flood of unknown keys is no flood of requests, and new keys are learnt",
   for (let i = 0; i < 5; i++) await assert.rejects(verifier.verify(token("a proof")), reason("UNKNOWN_KEY"));
   assert.equal(server.asked.length, 1);
   now += 11_000;
-  assert.equal((await verifier.verify(token("a proof"))).agent_id, "shopper");
+  assert.equal((await verifier.verify(token("a proof"), { allowReplay: true })).agent_id, "shopper");
 });
 
 test("offline", async () => {
   const verifier = new Verifier({ keys: vectors.public_keys.keys, now: () => new Date("2026-04-10T12:00:30Z") });
-  assert.equal((await verifier.verify(token("a proof"), { audience: "shop.example" })).aud, "shop.example");
+  assert.equal((await verifier.verify(token("a proof"), { audience: "shop.example", allowReplay: true })).aud, "shop.example");
   await assert.rejects(verifier.verify(token("a session"), { purpose: "user_session" }), reason("WRONG_PURPOSE"));
   await fails(verifier.verifyOnline("x"), RequestError);
 });
@@ -50,6 +50,27 @@ test("online", async (t) => {
   for (const body of [`{"valid":true}`, `{"valid":"true"}`, `{"valid":true,"claims":{"purpose":"user_session"}}`, `{}`]) {
     await fails(verify({ body }), ResponseError);
   }
+});
+
+test("promise 28: redeeming", async (t) => {
+  const claims = JSON.parse(Buffer.from(token("a proof").split(".")[2]!, "base64url").subarray(0, -64).toString());
+  const at = "2026-04-10T12:00:31.000Z";
+  const redeem = async (answer: object, status = 200) => {
+    const { fake: server } = await fake(t, [{ status, body: JSON.stringify(answer) }]);
+    try {
+      return await new Verifier(server.url).redeemProof("v4.public.x", { audience: "shop.example", amountMinor: 4000 });
+    } finally {
+      assert.equal(server.asked.length, 1); // never sent twice
+    }
+  };
+  const valid = { valid: true, claims, redeemed_at: at };
+  assert.equal((await redeem(valid)).claims.agent_id, "shopper");
+  await assert.rejects(redeem({ valid: false, reason: "ALREADY_REDEEMED", redeemed_at: at }),
+    (e) => e instanceof VerifyError && e.code === "ALREADY_REDEEMED" && e.message.includes(at));
+  for (const broken of [{ valid: true }, { ...valid, valid: "true" }, { ...valid, claims: { ...claims, aud: "other.example" } }, {}]) {
+    await fails(redeem(broken), ResponseError);
+  }
+  await fails(redeem({}, 503), ServerError);
 });
 
 test("what is no key set", async (t) => {
