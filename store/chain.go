@@ -127,6 +127,9 @@ func (l *parsedLine) payload() (t *payloadTree, action []byte, err error) {
 	if t.salts, err = l.proofMember("salts"); err != nil {
 		return nil, nil, err
 	}
+	if t.salts != nil && redacted == nil {
+		return nil, nil, errors.New("salts, although nothing is redacted")
+	}
 	if salt := l.get("salt"); salt != nil {
 		if t.salts != nil || redacted != nil || t.leaves == 0 {
 			return nil, nil, errors.New("a salt that salts nothing, or only some")
@@ -150,7 +153,7 @@ func (l *parsedLine) proofMember(name string) (map[string]string, error) {
 	if err := json.Unmarshal(raw, &m); err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
-	if again, err := canonical(m); err != nil || !bytes.Equal(again, raw) {
+	if again, err := canonical(m); err != nil || len(m) == 0 || !bytes.Equal(again, raw) {
 		return nil, fmt.Errorf("%s: %w", name, errNotCanonical)
 	}
 	return m, nil

@@ -57,20 +57,45 @@ var ErrCheckpoint = errors.New("not a valid checkpoint")
 //
 //	— <kid> <signature>
 func SignCheckpoint(c Checkpoint, s Signer) ([]byte, error) {
-	vkey, err := note.NewEd25519VerifierKey(s.KID(), s.Public())
-	if err != nil {
-		return nil, fmt.Errorf("signing a checkpoint: %w", err)
-	}
-	v, err := note.NewVerifier(vkey)
-	if err != nil {
-		return nil, fmt.Errorf("signing a checkpoint: %w", err)
-	}
 	text := fmt.Sprintf("%s\n%d\n%s\n%s\n", checkpointOrigin, c.Seq, c.Hash, c.Time.UTC().Format(TimeFormat))
-	signed, err := note.Sign(&note.Note{Text: text}, noteSigner{v, s})
+	signed, err := signNote(text, s)
 	if err != nil {
 		return nil, fmt.Errorf("signing a checkpoint: %w", err)
 	}
 	return signed, nil
+}
+
+func signNote(text string, s Signer) ([]byte, error) {
+	vkey, err := note.NewEd25519VerifierKey(s.KID(), s.Public())
+	if err != nil {
+		return nil, err
+	}
+	v, err := note.NewVerifier(vkey)
+	if err != nil {
+		return nil, err
+	}
+	return note.Sign(&note.Note{Text: text}, noteSigner{v, s})
+}
+
+// openNote returns the text of a note that one of the keys, by kid, has signed.
+func openNote(signed []byte, keys map[string]ed25519.PublicKey) (string, error) {
+	var verifiers []note.Verifier
+	for kid, key := range keys {
+		vkey, err := note.NewEd25519VerifierKey(kid, key)
+		if err != nil {
+			return "", fmt.Errorf("key %q: %w", kid, err)
+		}
+		v, err := note.NewVerifier(vkey)
+		if err != nil {
+			return "", fmt.Errorf("key %q: %w", kid, err)
+		}
+		verifiers = append(verifiers, v)
+	}
+	n, err := note.Open(signed, note.VerifierList(verifiers...))
+	if err != nil {
+		return "", err
+	}
+	return n.Text, nil
 }
 
 // noteSigner names a Signer as the note package wants it.
@@ -84,23 +109,11 @@ func (n noteSigner) Sign(msg []byte) ([]byte, error) { return n.signer.Sign(msg)
 // OpenCheckpoint reads a signed checkpoint that one of the keys, by kid, has signed. What is wrong
 // wraps ErrCheckpoint.
 func OpenCheckpoint(signed []byte, keys map[string]ed25519.PublicKey) (Checkpoint, error) {
-	var verifiers []note.Verifier
-	for kid, key := range keys {
-		vkey, err := note.NewEd25519VerifierKey(kid, key)
-		if err != nil {
-			return Checkpoint{}, fmt.Errorf("key %q: %w", kid, err)
-		}
-		v, err := note.NewVerifier(vkey)
-		if err != nil {
-			return Checkpoint{}, fmt.Errorf("key %q: %w", kid, err)
-		}
-		verifiers = append(verifiers, v)
-	}
-	n, err := note.Open(signed, note.VerifierList(verifiers...))
+	text, err := openNote(signed, keys)
 	if err != nil {
 		return Checkpoint{}, fmt.Errorf("%w: %w", ErrCheckpoint, err)
 	}
-	return parseCheckpoint(n.Text)
+	return parseCheckpoint(text)
 }
 
 // ReadCheckpoint reads what a signed checkpoint says, without knowing whether its signature is valid. What is wrong
@@ -137,12 +150,4 @@ type Checkpointed struct {
 	Seq  uint64 `json:"seq"`
 	Hash string `json:"hash"`
 	Note string `json:"note"`
-}
-
-// Redaction is the data of an ENTRY_REDACTED entry.
-type Redaction struct {
-	EventID string   `json:"event_id"`
-	Seq     uint64   `json:"seq"`
-	Paths   []string `json:"paths"`
-	By      string   `json:"by,omitempty"`
 }

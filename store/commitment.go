@@ -27,8 +27,9 @@ import (
 
 const (
 	saltSize  = 16
-	maxLeaves = 256 // a payload of more is one leaf, so that hashing it costs what its bytes cost
-	maxNested = 32  // an object below that is one leaf
+	maxNodes  = 256      // a payload of more is one leaf, so that hashing it costs what its bytes cost
+	maxPaths  = 64 << 10 // and so is one whose paths have more bytes: a line may have to hold them
+	maxNested = 32       // an object below that is one leaf
 	// PayloadPath is the root of what can be redacted.
 	PayloadPath = "$.payload"
 )
@@ -53,6 +54,8 @@ type payloadTree struct {
 	start, end int    // of the payload in it
 	root       *node  // nil if all of it was redacted
 	leaves     int
+	nodes      int               // leaves and objects; what is redacted counts too, so that a redaction never adds one
+	paths      int               // bytes of their paths
 	salt       []byte            // of the entry; nil once something was redacted
 	salts      map[string]string // then: the salts of the leaves that are left, by path
 	redacted   map[string]string // hex commitments, by path
@@ -115,14 +118,25 @@ func (t *payloadTree) read(dec *jsontext.Decoder) error {
 		t.leaves = 0
 		return nil
 	}
-	if t.leaves+len(t.redacted) > maxLeaves {
-		root.members, root.object = nil, false
+	for path := range t.redacted {
+		t.count(path)
+	}
+	if t.tooLarge() {
+		root.members, root.object, t.leaves = nil, false, 1
 	}
 	t.root = root
 	return nil
 }
 
+func (t *payloadTree) count(path string) {
+	t.nodes++
+	t.paths += len(path)
+}
+
+func (t *payloadTree) tooLarge() bool { return t.nodes > maxNodes || t.paths > maxPaths }
+
 func (t *payloadTree) parse(dec *jsontext.Decoder, path string, depth int) (*node, error) {
+	t.count(path)
 	if dec.PeekKind() != '{' || depth == maxNested {
 		v, err := dec.ReadValue()
 		if err != nil {
@@ -152,7 +166,11 @@ func (t *payloadTree) parse(dec *jsontext.Decoder, path string, depth int) (*nod
 			return nil, errNotCanonical
 		}
 		last = raw
-		m, err := t.parse(dec, memberPath(path, raw), depth+1)
+		below := path
+		if !t.tooLarge() { // else nobody asks for it, and a hostile payload has very long ones
+			below = memberPath(path, raw)
+		}
+		m, err := t.parse(dec, below, depth+1)
 		if err != nil {
 			return nil, err
 		}
@@ -160,7 +178,9 @@ func (t *payloadTree) parse(dec *jsontext.Decoder, path string, depth int) (*nod
 			return nil, errNotCanonical
 		}
 		m.from, at = named-len(name), m.end
-		n.members = append(n.members, m)
+		if n.members = append(n.members, m); t.tooLarge() {
+			n.members = n.members[:1]
+		}
 	}
 	if _, err := dec.ReadToken(); err != nil {
 		return nil, err
@@ -213,6 +233,9 @@ func isASCII(b []byte) bool {
 // commitment returns the root. Everything that is redacted or salted must have its place.
 func (t *payloadTree) commitment() ([sha256.Size]byte, error) {
 	if t.root == nil {
+		if len(t.salts) > 0 {
+			return [sha256.Size]byte{}, errors.New("a salt without its place in the payload")
+		}
 		return t.gone(PayloadPath)
 	}
 	used := 0

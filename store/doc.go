@@ -22,9 +22,13 @@
 //	salt of a leaf = first 16 bytes of SHA-256(salt ‖ path)
 //
 // Objects are nodes, all other values leaves; paths are $.payload.a.b, or $.payload["a b"]. A payload
-// of more than 256 leaves is a single leaf, and so is an object nested deeper than 32. A value that
-// was taken out leaves its commitment under its path in redacted; salt then gives way to salts, which
-// has those of the leaves that are left.
+// of more than 256 values, objects included, or of more than 64 KiB of paths is a single leaf, and so
+// is an object nested deeper than 32. A value that was taken out leaves its commitment under its path
+// in redacted; salt then gives way to salts, which has those of the leaves that are left.
+//
+// Whatever is redacted has a reason that the chain covers: its path is in withheld, if the settings
+// kept it from being written, or a signed ENTRY_REDACTED entry behind it names the entry, the path and
+// the commitment. [Redactions] finds what has none.
 //
 // # Why
 //

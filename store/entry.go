@@ -158,6 +158,8 @@ type Entry struct {
 	// Redacted maps what was taken out of the action, as paths such as $.payload.email, to the
 	// salted commitments that keep the chain whole.
 	Redacted map[string]string `json:"redacted,omitempty"`
-	Prev     string            `json:"prev"` // hash of the entry before
-	Hash     string            `json:"hash"` // hex SHA-256 over this entry's chained form; see doc.go
+	// Withheld are the paths that the settings kept from ever being written. They need no ENTRY_REDACTED.
+	Withheld []string `json:"withheld,omitempty"`
+	Prev     string   `json:"prev"` // hash of the entry before
+	Hash     string   `json:"hash"` // hex SHA-256 over this entry's chained form; see doc.go
 }

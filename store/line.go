@@ -42,10 +42,11 @@ type Encoded struct {
 	owner         []byte // member owner_id, with the comma
 	proof         []byte // members redacted, salt, salts, with the comma
 	time          [len(TimeFormat)]byte
+	withheld      []byte // member withheld, with the comma before
 }
 
 // Encode writes an entry in canonical form (RFC 8785), without the payload members that redact
-// names. Action, details and data must be canonical JSON already where they come from agents; it
+// names; the member withheld lists those that were there. Action, details and data must be canonical JSON already where they come from agents; it
 // refuses an action whose payload is not. random is for salts.
 func Encode(e *Entry, redact []string, random io.Reader) (*Encoded, error) {
 	x := &Encoded{head: make([]byte, 0, 1536+len(e.Action)+len(e.Data))}
@@ -75,8 +76,8 @@ func Encode(e *Entry, redact []string, random io.Reader) (*Encoded, error) {
 	if w.err != nil {
 		return nil, fmt.Errorf("encoding a log entry: %w", w.err)
 	}
-	if len(x.head) > MaxLine-4096 {
-		return nil, fmt.Errorf("encoding a log entry: %d bytes are too many", len(x.head))
+	if n := x.Size(); n > MaxLine-4096 {
+		return nil, fmt.Errorf("encoding a log entry: %d bytes are too many", n)
 	}
 	return x, nil
 }
@@ -103,9 +104,16 @@ func (x *Encoded) action(action []byte, redact []string, random io.Reader) error
 	if err != nil {
 		return err
 	}
-	payload, _, err := t.redact(redact)
+	payload, withheld, err := t.redact(redact)
 	if err != nil {
 		return err
+	}
+	if len(withheld) > 0 {
+		v, err := canonical(withheld)
+		if err != nil {
+			return err
+		}
+		x.withheld = append([]byte(`,"withheld":`), v...)
 	}
 	x.root = root
 	x.head = append(x.head, action[:t.start]...)
@@ -173,7 +181,8 @@ func (x *Encoded) Append(dst []byte, seq uint64, prev Hash) ([]byte, Hash) {
 	dst = strconv.AppendUint(dst, seq, 10)
 	dst = append(dst, `,"time":"`...)
 	dst = append(dst, x.time[:]...)
-	dst = append(dst, `"}`...)
+	dst = append(dst, '"')
+	dst = append(append(dst, x.withheld...), '}')
 	h.Write(dst[chained:])
 	var sum Hash
 	h.Sum(sum[:0])
@@ -182,7 +191,9 @@ func (x *Encoded) Append(dst []byte, seq uint64, prev Hash) ([]byte, Hash) {
 }
 
 // Size is about what Append will append, in bytes.
-func (x *Encoded) Size() int { return len(x.head) + len(x.owner) + len(x.proof) + 256 }
+func (x *Encoded) Size() int {
+	return len(x.head) + len(x.owner) + len(x.proof) + len(x.withheld) + 256
+}
 
 // appendRoot appends what the chained form has in place of a payload.
 func appendRoot(dst []byte, root Hash) []byte {

@@ -308,6 +308,12 @@ func (a *app) showLogReport(r file.VerifyReport, err error) error {
 	if r.Redacted > 0 {
 		a.say("  redacted  %d entries", r.Redacted)
 	}
+	if r.Withheld > 0 {
+		a.say("  withheld  values of %d entries, when they were written", r.Withheld)
+	}
+	if r.Pending > 0 {
+		a.say("  pending   %s; the next start of the server finishes them", plural(r.Pending, "redaction", "redactions"))
+	}
 	if r.LastSeq > r.SignedThrough {
 		a.say("  An end cut off after entry %d would not show; the next checkpoint covers it.", r.SignedThrough)
 	}

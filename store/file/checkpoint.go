@@ -25,6 +25,12 @@ func (s *Store) SetSigner(signer store.Signer) {
 	s.signer = signer
 }
 
+func (s *Store) currentSigner() store.Signer {
+	s.signerMu.Lock()
+	defer s.signerMu.Unlock()
+	return s.signer
+}
+
 // recallCheckpoint finds out what the last checkpoint covers.
 func (s *Store) recallCheckpoint() error {
 	s.checkpointTime = s.opts.Clock()
@@ -63,9 +69,7 @@ func (s *Store) due() bool {
 // checkpoint signs the log up to its last entry: into the log, and as a file of its own that can be
 // kept elsewhere.
 func (s *Store) checkpoint() error {
-	s.signerMu.Lock()
-	signer := s.signer
-	s.signerMu.Unlock()
+	signer := s.currentSigner()
 	seq := s.log.last()
 	if signer == nil || seq <= s.checkpointAt {
 		return nil // nothing came after the last one, itself apart

@@ -40,6 +40,7 @@
 // a few accounts at a time, each with the number of the last entry in it, so that no decision waits
 // for that either.
 //
-// Redaction replaces a sealed segment by a copy without the values. If the entry is in the segment
-// being written, that is sealed first.
+// Redaction logs a signed ENTRY_REDACTED first, and then replaces a sealed segment by a copy without
+// the values. If the entry is in the segment being written, that is sealed first. What a crash between
+// the two left undone, the next start finishes.
 package file

@@ -46,14 +46,24 @@ func (s *Store) openLog(ctx context.Context) (*recovered, error) {
 	if err != nil {
 		return nil, errors.Join(err, l.closeFiles())
 	}
+	keys, err := s.logKeys()
+	if err != nil {
+		return nil, errors.Join(err, l.closeFiles())
+	}
+	redactions := store.NewRedactions(chain.Seq+1, keys)
 	var rec *recovered
 	for i := 0; i < len(l.segments); i++ {
 		if err := ctx.Err(); err != nil {
 			return nil, errors.Join(err, l.closeFiles())
 		}
-		if rec, err = s.replaySegment(l.segments[i], &chain, i == len(l.segments)-1); err != nil {
+		if rec, err = s.replaySegment(l.segments[i], &chain, redactions, i == len(l.segments)-1); err != nil {
 			return nil, errors.Join(err, l.closeFiles())
 		}
+	}
+	if seq, err := redactions.Unmatched(); err != nil {
+		g, place := l.segmentOf(seq)
+		rs, _ := g.records(place, 1)
+		return nil, errors.Join(s.corrupt(g, place+1, rs[0].offset, err), l.closeFiles())
 	}
 	if err := s.checkHead(chain, fresh || s.opts.adopts); err != nil {
 		return nil, errors.Join(err, l.closeFiles())
@@ -102,7 +112,7 @@ func (s *Store) openSegments() error {
 }
 
 // replaySegment folds what comes after chain in one segment, and indexes what is not yet.
-func (s *Store) replaySegment(g *segment, chain *store.Chain, last bool) (*recovered, error) {
+func (s *Store) replaySegment(g *segment, chain *store.Chain, redactions *store.Redactions, last bool) (*recovered, error) {
 	if n := g.count(); n == 0 {
 		g.first = chain.Seq + 1
 	} else if chain.Seq >= g.first+uint64(n)-1 && g.whole() {
@@ -118,7 +128,7 @@ func (s *Store) replaySegment(g *segment, chain *store.Chain, last bool) (*recov
 	}
 	end, err := g.scan(from, func(b []byte, offset int64) error {
 		line++
-		if err := s.replayLine(g, chain, b, offset); err != nil {
+		if err := s.replayLine(g, chain, redactions, b, offset); err != nil {
 			return s.corrupt(g, line, offset, err)
 		}
 		return nil
@@ -136,12 +146,15 @@ func (s *Store) replaySegment(g *segment, chain *store.Chain, last bool) (*recov
 	return s.cut(g, *chain, line+1, end, info.Size())
 }
 
-func (s *Store) replayLine(g *segment, chain *store.Chain, b []byte, offset int64) error {
+func (s *Store) replayLine(g *segment, chain *store.Chain, redactions *store.Redactions, b []byte, offset int64) error {
 	if err := chain.Next(b); err != nil {
 		return err
 	}
 	e, err := store.DecodeLine(b)
 	if err != nil {
+		return err
+	}
+	if err := redactions.Next(&e); err != nil {
 		return err
 	}
 	if err := s.log.ledger.Replay(&e); err != nil {

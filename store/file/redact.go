@@ -3,37 +3,39 @@ package file
 import (
 	"bytes"
 	"context"
+	"crypto/ed25519"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"maps"
+	"math"
 	"os"
+	"slices"
 
 	"github.com/openleash/openleash-go/store"
 )
 
 // Redact takes values out of the payload of one entry, for ever, and leaves salted commitments in
 // their place: the chain stays whole. id is that of the entry or of its decision; by says who asked.
-// It returns the paths that were taken out; those that were not there are no error. The log then
-// holds an ENTRY_REDACTED. Backups are not its business.
+// It returns the paths that were taken out; those that were not there are no error. A signed
+// ENTRY_REDACTED that names them is logged first; if the line cannot be rewritten after it, the next
+// start does so. Backups are not its business.
 func (s *Store) Redact(ctx context.Context, id string, paths []string, by string) ([]string, error) {
 	s.redacting.Lock()
 	defer s.redacting.Unlock()
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
+	signer := s.currentSigner()
+	if signer == nil {
+		return nil, errors.New("redacting: there is no key to sign it with")
+	}
 	entry, err := s.log.lookup(id)
 	if err != nil {
 		return nil, err
 	}
-	seq := entry.Seq
-	g, place := s.log.segmentOf(seq)
-	if !g.sealed() {
-		// The file that is being written cannot be replaced. Sealed ones can, at leisure.
-		if err := s.log.ask(func() error { return s.log.sealIfActive(g) }); err != nil {
-			return nil, unavailable(err)
-		}
-	}
+	g, place := s.log.segmentOf(entry.Seq)
 	line, err := g.line(place)
 	if err != nil {
 		return nil, err
@@ -42,16 +44,94 @@ func (s *Store) Redact(ctx context.Context, id string, paths []string, by string
 	if err != nil || len(removed) == 0 {
 		return nil, err
 	}
-	if err := s.rewrite(g, place, append(redacted, '\n')); err != nil {
-		return nil, unavailable(fmt.Errorf("redacting entry %d: %w", seq, err))
-	}
-	data, err := json.Marshal(store.Redaction{EventID: entry.ID, Seq: seq, Paths: removed, By: by})
+	after, err := store.DecodeLine(redacted)
 	if err != nil {
-		return removed, err
+		return nil, err
 	}
-	e := store.Entry{Type: store.EntryRedacted, Data: data}
+	r := store.Redaction{EventID: entry.ID, Seq: entry.Seq, Hash: entry.Hash, Paths: map[string]string{}, By: by}
+	for _, path := range removed {
+		r.Paths[path] = after.Redacted[path]
+	}
+	if err := r.Sign(signer); err != nil {
+		return nil, err
+	}
+	data, err := json.Marshal(&r)
+	if err != nil {
+		return nil, err
+	}
+	e := store.Entry{Type: store.EntryRedacted, OwnerID: entry.OwnerID, Data: data}
 	s.complete(&e)
-	return removed, s.log.append([]store.Entry{e})
+	if err := s.log.append([]store.Entry{e}); err != nil {
+		return nil, err
+	}
+	return removed, s.replaceLine(entry.Seq, redacted)
+}
+
+// replaceLine rewrites the line of an entry.
+func (s *Store) replaceLine(seq uint64, line []byte) error {
+	g, place := s.log.segmentOf(seq)
+	if !g.sealed() {
+		// The file that is being written cannot be replaced. Sealed ones can, at leisure.
+		if err := s.log.ask(func() error { return s.log.sealIfActive(g) }); err != nil {
+			return unavailable(fmt.Errorf("redacting entry %d: %w", seq, err))
+		}
+	}
+	if err := s.rewrite(g, place, append(line, '\n')); err != nil {
+		return unavailable(fmt.Errorf("redacting entry %d: %w; the next start finishes it", seq, err))
+	}
+	return nil
+}
+
+// finishRedactions takes out what an ENTRY_REDACTED says and its line still has: a crash came between the two, or the
+// line was restored from a backup.
+func (s *Store) finishRedactions(ctx context.Context) error {
+	keys, err := s.logKeys()
+	if err != nil {
+		return err
+	}
+	left := math.MaxInt
+	for e, err := range s.newestFirst(ctx, store.AuditQuery{Types: []store.EventType{store.EntryRedacted}}, s.log.last(), &left) {
+		if err != nil {
+			return err
+		}
+		if err := s.finishRedaction(&e, keys); err != nil {
+			s.opts.Log.Warn("a redaction is pending", "entry", e.ID, "err", err)
+		}
+	}
+	return nil
+}
+
+func (s *Store) finishRedaction(e *store.Entry, keys map[string]ed25519.PublicKey) error {
+	said, err := store.RedactionOf(e, keys)
+	if err != nil {
+		return err
+	}
+	entry, err := s.log.entry(said.Seq)
+	if err != nil {
+		return err
+	}
+	if entry.Hash != said.Hash {
+		return fmt.Errorf("%w: it is of another entry %d", store.ErrBroken, said.Seq)
+	}
+	g, place := s.log.segmentOf(said.Seq)
+	line, err := g.line(place)
+	if err != nil {
+		return err
+	}
+	redacted, removed, err := store.RedactLine(line, slices.Sorted(maps.Keys(said.Paths)))
+	if err != nil || len(removed) == 0 {
+		return err
+	}
+	return s.replaceLine(said.Seq, redacted)
+}
+
+// logKeys are the public keys that sign the log.
+func (s *Store) logKeys() (map[string]ed25519.PublicKey, error) {
+	keys, err := logKeys(s.dir)
+	if signer := s.opts.Signer; err == nil && signer != nil {
+		keys[signer.KID()] = signer.Public()
+	}
+	return keys, err
 }
 
 // lookup finds a durable entry by its id or by that of its decision.

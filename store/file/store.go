@@ -148,7 +148,7 @@ func (s *Store) open(ctx context.Context) error {
 	go s.log.run()
 	err = errors.Join(s.report(recovered), s.recoverIntent())
 	if err == nil {
-		err = errors.Join(s.loadRecords(), s.seedNonces(), s.recallCheckpoint())
+		err = errors.Join(s.loadRecords(), s.seedNonces(), s.recallCheckpoint(), s.finishRedactions(ctx))
 	}
 	if err != nil {
 		s.log.stop()

@@ -14,6 +14,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/openleash/openleash-go/store"
@@ -34,12 +35,15 @@ type VerifyOptions struct {
 
 // VerifyReport is what a verification has shown.
 type VerifyReport struct {
-	Segments    int    `json:"segments"`
-	Entries     uint64 `json:"entries"` // checked
-	LastSeq     uint64 `json:"last_seq"`
-	LastHash    string `json:"last_hash"`
-	Redacted    uint64 `json:"redacted"` // entries from which something was taken out
-	Checkpoints int    `json:"checkpoints"`
+	Segments int    `json:"segments"`
+	Entries  uint64 `json:"entries"` // checked
+	LastSeq  uint64 `json:"last_seq"`
+	LastHash string `json:"last_hash"`
+	Redacted uint64 `json:"redacted"` // entries from which something was taken out
+	Withheld uint64 `json:"withheld"` // entries from which the settings kept something when they were written
+	// Pending are redactions that the log says and whose entry still has the values; the next start finishes them.
+	Pending     int `json:"pending_redactions"`
+	Checkpoints int `json:"checkpoints"`
 	// SignedThrough is the last entry that a valid checkpoint covers; what comes after could have
 	// been cut off unnoticed.
 	SignedThrough uint64 `json:"signed_through"`
@@ -76,6 +80,7 @@ func Verify(ctx context.Context, dir string, o VerifyOptions) (VerifyReport, err
 	if err := v.collect(); err != nil {
 		return v.report, err
 	}
+	v.redactions = store.NewRedactions(v.skip, v.opts.PublicKeys)
 	paths, err := listSegments(dir)
 	if errors.Is(err, store.ErrBroken) {
 		return v.report, &VerifyError{Err: err}
@@ -93,6 +98,16 @@ func Verify(ctx context.Context, dir string, o VerifyOptions) (VerifyReport, err
 			return v.report, err
 		}
 	}
+	v.report.Redacted, v.report.Pending = v.redactions.Redacted(), len(v.redactions.Pending())
+	if seq, err := v.redactions.Unmatched(); err != nil {
+		at := v.starts[0]
+		for _, s := range v.starts {
+			if s.first <= seq {
+				at = s
+			}
+		}
+		return v.report, &VerifyError{File: at.file, Line: int(seq - at.first + 1), Seq: seq, Err: err}
+	}
 	return v.report, v.end()
 }
 
@@ -104,8 +119,16 @@ type verification struct {
 	chain       store.Chain
 	skip        uint64           // entries before this are not checked
 	expected    map[uint64]claim // what checkpoints say, by entry, as far as not yet seen
+	redactions  *store.Redactions
+	starts      []segmentStart
 	recent      [1 << 14]store.Hash
 	done, total int64
+}
+
+// segmentStart is where a file of the log begins.
+type segmentStart struct {
+	file  string
+	first uint64
 }
 
 // claim is what a checkpoint says of an entry, and where it came from.
@@ -157,6 +180,7 @@ func (v *verification) segment(path string) error {
 	}
 	defer f.Close()
 	v.report.Segments++
+	v.starts = append(v.starts, segmentStart{filepath.Base(path), v.chain.Seq + 1})
 	br := bufio.NewReaderSize(f, 1<<20)
 	for n := 1; ; n++ {
 		line, err := readLine(br)
@@ -213,17 +237,23 @@ func (v *verification) line(line []byte) error {
 	return v.inside(line)
 }
 
+// telling is what stands in a line that says something about the chain or about itself.
+var telling = [][]byte{[]byte(`"redacted":`), []byte(`"` + store.EntryRedacted + `"`), []byte(`"` + store.LogCheckpoint + `"`)}
+
 // inside checks what an entry says about the chain or about itself.
 func (v *verification) inside(line []byte) error {
-	if !bytes.Contains(line, []byte(`"redacted":`)) && !bytes.Contains(line, []byte(`"CHECKPOINT"`)) {
+	if !slices.ContainsFunc(telling, func(b []byte) bool { return bytes.Contains(line, b) }) {
 		return nil // spares decoding all but a few
 	}
 	e, err := store.DecodeLine(line)
 	if err != nil {
 		return fmt.Errorf("%w: %w", store.ErrBroken, err)
 	}
-	if len(e.Redacted) > 0 {
-		v.report.Redacted++
+	if len(e.Withheld) > 0 {
+		v.report.Withheld++
+	}
+	if err := v.redactions.Next(&e); err != nil {
+		return err
 	}
 	if e.Type != store.LogCheckpoint {
 		return nil
