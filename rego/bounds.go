@@ -35,7 +35,7 @@ var errStuck = errors.New("an earlier evaluation of this policy has not ended ye
 // inTime compiles a policy, or gives up on it.
 func inTime(compile func() error) error {
 	done := make(chan error, 1)
-	go func() { done <- compile() }()
+	running.Go(func() { done <- compile() })
 	late := time.NewTimer(compileDeadline)
 	defer late.Stop()
 	select {
@@ -57,10 +57,10 @@ func (p *Policy) watched(q ast.Body, ev *evaluation, input *ast.Term) (ast.Value
 		err   error
 	}
 	done := make(chan result, 1)
-	go func() {
+	running.Go(func() {
 		v, err := p.run(q, ev, input)
 		done <- result{v, err}
-	}()
+	})
 	late := time.NewTimer(ev.limit + patience)
 	defer late.Stop()
 	select {

@@ -22,6 +22,16 @@
 // expressions; an evaluation that does not heed it at all is left behind, and its policy denies until it
 // ends. Data outside the policy itself cannot be looked at.
 //
+// # What a policy in Rego may take
+//
+// Three bounds stand behind one another. The text is looked at first: its length, how deep it nests, and how large
+// its values can grow (growth.go). Then a Checker, if the program has set one, compiles it and asks it once in a child
+// process with limits on processor time and memory; only what passes is compiled here. Both have time-outs besides.
+//
+// Evaluation stays in this process, for it must be fast. It is bounded by what a policy can call (capabilities.go), by
+// the size of what it gives to a call (bounds.go), by the growth of its values, and by the deadline, which OPA
+// looks at between expressions. So no single step is long, and an evaluation ends soon after its deadline.
+//
 // # Why
 //
 // A policy written in YAML is asked for its set match alone and the outcome is looked up in Go: a third

@@ -59,6 +59,9 @@ func compileFile(f File) (*Policy, compiler.Diagnostics) {
 			Message: fmt.Sprintf("a policy file is at most %d bytes", compiler.MaxFile)}}
 	}
 	if strings.EqualFold(path.Ext(f.Path), ".rego") {
+		if ds := checked(f); ds != nil {
+			return nil, ds
+		}
 		return compileRego(f)
 	}
 	parsed, ds := compiler.Parse(f.Path, f.Text)

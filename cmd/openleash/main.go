@@ -9,9 +9,14 @@ import (
 	"time"
 
 	"github.com/spf13/pflag"
+
+	"github.com/openleash/openleash-go/rego"
+	"github.com/openleash/openleash-go/rego/sandbox"
 )
 
 func main() {
+	sandbox.Main()
+	rego.SetChecker(sandbox.New())
 	// The first signal asks to stop; a second one, no longer caught, stops at once.
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	context.AfterFunc(ctx, stop)
