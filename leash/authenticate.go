@@ -42,8 +42,8 @@ type Agent struct {
 	key    ed25519.PublicKey
 	engine *rego.Engine
 	layers *rego.Layers
-	// version is the store's when the records were read.
-	version uint64
+	// generation is the store's in which the records and the engine were read.
+	generation store.Generation
 	// nonce is that of the request which authenticated this copy.
 	nonce string
 }
@@ -105,10 +105,13 @@ func bodyHashMatches(body []byte, want string) bool {
 // agent returns the prepared agent with an agent_id, anew if its record, its owner or its owner's
 // policies changed since.
 func (s *Service) agent(ctx context.Context, agentID string) (*Agent, error) {
-	version := s.store.Version()
+	generation, err := s.store.Generation(ctx)
+	if err != nil {
+		return nil, unavailable(err)
+	}
 	cached, ok := s.agents.Load(agentID)
 	if ok {
-		if a := cached.(*Agent); a.version == version && a.engine == s.policies.Engine(a.OwnerID) {
+		if a := cached.(*Agent); a.generation == generation {
 			return a, nil
 		}
 	}
@@ -127,7 +130,7 @@ func (s *Service) agent(ctx context.Context, agentID string) (*Agent, error) {
 	if ok {
 		a := *cached.(*Agent)
 		if a.engine == engine && sameAgent(a.Agent, rec) && a.Owner.UpdatedAt.Equal(owner.UpdatedAt) && a.Owner.Status == owner.Status {
-			a.version = version
+			a.generation = generation
 			s.agents.Store(agentID, &a)
 			return &a, nil
 		}
@@ -136,7 +139,7 @@ func (s *Service) agent(ctx context.Context, agentID string) (*Agent, error) {
 	if err != nil {
 		return nil, unavailable(err)
 	}
-	a := &Agent{Agent: rec, Owner: owner, key: key, engine: engine, version: version}
+	a := &Agent{Agent: rec, Owner: owner, key: key, engine: engine, generation: generation}
 	a.layers = engine.Layers(rego.Subject{
 		AgentID: rec.AgentID, PrincipalID: rec.PrincipalID, Groups: rec.Groups,
 		OwnerID: owner.ID, OwnerType: owner.Type,

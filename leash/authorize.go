@@ -35,6 +35,19 @@ func (s *Service) Authorize(ctx context.Context, a *Agent, body []byte) (*Answer
 	if err != nil {
 		return nil, err
 	}
+	var out *Answer
+	err = unchanged(func() error {
+		if a, err = s.again(ctx, a); err != nil {
+			return err
+		}
+		out, err = s.authorize(ctx, a, action, now)
+		return err
+	})
+	return out, err
+}
+
+// authorize decides once, in the state of the agent.
+func (s *Service) authorize(ctx context.Context, a *Agent, action *proof.ParsedAction, now time.Time) (*Answer, error) {
 	if a.layers.Empty() {
 		return nil, s.noPolicy(ctx, a, action, now)
 	}
@@ -101,7 +114,7 @@ func (s *Service) newDecision(a *Agent, action *proof.ParsedAction, now time.Tim
 		ID: s.newID("dec"), Time: now, OwnerID: a.OwnerID, AgentID: a.AgentID,
 		AgentPrincipalID: a.PrincipalID, Groups: a.Groups,
 		ActionID: action.ActionID, ActionType: action.ActionType, ActionHash: action.Hash, Action: action.Canonical,
-		PolicyRevision: a.engine.Revision(), Nonce: a.nonce,
+		PolicyRevision: a.engine.Revision(), Nonce: a.nonce, Generation: a.generation,
 	}
 }
 
@@ -237,6 +250,8 @@ func (s *Service) record(ctx context.Context, a *Agent, d store.Decision, charge
 	switch {
 	case err == nil:
 		return recorded, nil
+	case errors.Is(err, store.ErrChanged):
+		return recorded, err
 	case errors.Is(err, store.ErrActionIDReused):
 		return recorded, fail(ActionIDReused, "the action_id %q was used for another action; use a new one", d.ActionID)
 	case errors.Is(err, store.ErrConsumed):

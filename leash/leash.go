@@ -27,8 +27,9 @@ type Store interface {
 
 	// Fault is why the last write of the log or of a nonce failed; nil if it succeeded.
 	Fault() error
-	// Version changes whenever a record does.
-	Version() uint64
+	// Generation is the state to decide in; it waits while that state changes. Record and Settle return
+	// store.ErrChanged for another one.
+	Generation(ctx context.Context) (store.Generation, error)
 	// Record writes a decision to the log and charges its budgets, all or nothing; see store/file.
 	Record(ctx context.Context, d store.Decision, charges []store.Charge) (store.Recorded, error)
 	// Settle changes what an earlier decision charged. The same settlement again changes nothing.

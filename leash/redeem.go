@@ -49,6 +49,20 @@ func (s *Service) RedeemProof(ctx context.Context, in RedeemProofInput) (Redempt
 	if len(in.Receipt) > maxReceipt {
 		return Redemption{}, fail(InvalidRequest, "receipt is at most %d bytes", maxReceipt)
 	}
+	var out Redemption
+	err := unchanged(func() (err error) {
+		out, err = s.redeem(ctx, in)
+		return err
+	})
+	return out, err
+}
+
+// redeem redeems a proof in one state of the store.
+func (s *Service) redeem(ctx context.Context, in RedeemProofInput) (Redemption, error) {
+	generation, err := s.store.Generation(ctx)
+	if err != nil {
+		return Redemption{}, unavailable(err)
+	}
 	v, err := s.verifyOnline(ctx, VerifyInput{Token: in.Token, Audience: &in.Audience, ActionHash: in.ActionHash})
 	if err != nil || !v.Valid {
 		out := Redemption{Reason: v.Reason}
@@ -67,11 +81,17 @@ func (s *Service) RedeemProof(ctx context.Context, in RedeemProofInput) (Redempt
 	default:
 		amount = *in.AmountMinor
 	}
+	worth := int64(store.MaxAmount)
+	if v.Claims.AmountMinor != nil {
+		worth = *v.Claims.AmountMinor
+	}
 	entry := s.event(store.ProofRedeemed, v.Claims.OwnerID, nil)
 	recorded, err := s.store.Settle(ctx, store.Settlement{DecisionID: v.Claims.DecisionID, OwnerID: v.Claims.OwnerID,
-		Kind: store.Redeem, Amount: amount, Receipt: in.Receipt,
+		Kind: store.Redeem, Amount: amount, Worth: worth, Receipt: in.Receipt, Generation: generation,
 		MayLower: s.mayLowerByRedemption(v.Claims), Entry: entry})
 	switch {
+	case errors.Is(err, store.ErrChanged):
+		return Redemption{}, err
 	case errors.Is(err, store.ErrRedeemed):
 		return Redemption{Reason: reasonRedeemed, RedeemedAt: &recorded.RedeemedAt}, nil
 	case errors.Is(err, store.ErrReleased):
@@ -90,7 +110,10 @@ func (s *Service) mayLowerByRedemption(c *proof.Claims) func(store.BudgetKey) bo
 	if c.Use != proof.UseOnceOnline {
 		return nil
 	}
-	return s.mayLower(c.OwnerID, compiler.SettlerCounterparty)
+	may := s.mayLower(c.OwnerID, compiler.SettlerCounterparty)
+	return func(key store.BudgetKey) bool {
+		return (key.Currency == "" || key.Currency == c.Currency) && may(key)
+	}
 }
 
 // verifyOnline checks a proof as anyone can offline, and what only the server knows: whether its decision was
@@ -127,11 +150,9 @@ func (s *Service) verifyOnline(ctx context.Context, in VerifyInput) (Verificatio
 }
 
 // stopped reports whether the policies that are active now deny what an earlier decision allowed, at the time of
-// that decision. Policies that read budgets are not asked again: what was spent since is no reason to stop.
+// that decision. To policies that read budgets, these are as if nothing had been spent: what was spent since does not
+// stop a proof.
 func (s *Service) stopped(ctx context.Context, a *Agent, decisionID string) (bool, error) {
-	if a.layers.ReadBudgets() {
-		return false, nil
-	}
 	e, err := s.store.Decision(ctx, decisionID)
 	if err != nil {
 		return true, unavailable(err)
@@ -143,6 +164,10 @@ func (s *Service) stopped(ctx context.Context, a *Agent, decisionID string) (boo
 	if err != nil {
 		return true, unavailable(err)
 	}
-	now := a.layers.Decide(ctx, rego.Input{Action: action.Input, ActionType: action.ActionType, Now: e.Time})
+	in := rego.Input{Action: action.Input, ActionType: action.ActionType, Now: e.Time}
+	for _, b := range a.layers.Budgets() {
+		in.Budgets = append(in.Budgets, rego.BudgetReading{PolicyID: b.PolicyID, ID: b.Budget.ID, Limit: b.Budget.Limit, Remaining: b.Budget.Limit})
+	}
+	now := a.layers.Decide(ctx, in)
 	return now.Result == rego.Deny, nil
 }

@@ -25,6 +25,10 @@ type SettleAnswer struct {
 // amount, it changes nothing the second time. An agent lowers a charge only where its owner wrote so
 // (settle_by); otherwise the error is SettlementNotAllowed, and the log records the attempt.
 func (s *Service) Settle(ctx context.Context, a *Agent, decisionID, kind string, in SettleInput) (SettleAnswer, error) {
+	a, err := s.again(ctx, a)
+	if err != nil {
+		return SettleAnswer{}, err
+	}
 	out, err := s.settle(ctx, kind, in, store.Settlement{DecisionID: decisionID, AgentPrincipalID: a.PrincipalID,
 		MayLower: s.mayLower(a.OwnerID, compiler.SettlerAgent),
 		Entry:    s.agentEvent(store.ChargeSettled, a.Agent, nil)})
@@ -51,7 +55,13 @@ func (s *Service) settle(ctx context.Context, kind string, in SettleInput, st st
 		}
 		st.Amount = *in.AmountMinor
 	}
-	recorded, err := s.store.Settle(ctx, st)
+	var recorded store.Recorded
+	err := unchanged(func() (err error) {
+		if st.Generation, err = s.store.Generation(ctx); err == nil {
+			recorded, err = s.store.Settle(ctx, st)
+		}
+		return err
+	})
 	switch {
 	case errors.Is(err, store.ErrNotFound):
 		return SettleAnswer{}, fail(NotFound, "there is no allowed decision %q here", st.DecisionID)

@@ -57,6 +57,8 @@ type Decision struct {
 	Overages []BudgetState `json:"overages,omitempty"`
 	// Nonce is that of the signed request, so that a restart does not forget it.
 	Nonce string `json:"nonce,omitempty"`
+	// Generation is the state that was decided in: a store records the decision in no other. Zero for any.
+	Generation Generation `json:"-"`
 }
 
 // NoPolicy is the reason of a denial because no policy applied to the agent. It does not bind its action_id: asked

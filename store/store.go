@@ -32,6 +32,8 @@ var (
 	ErrSettlement = errors.New("not a possible settlement")
 	// ErrReadOnly: a policy file cannot be written where it is. Nothing was changed.
 	ErrReadOnly = errors.New("the policy file cannot be written")
+	// ErrChanged: what the caller decided with is not what is in force any more. Nothing was recorded; decide again.
+	ErrChanged = errors.New("owners, agents, policies or keys were changed")
 	// ErrUnavailable: the log cannot be written now (full disk, read-only folder). Nothing was
 	// recorded and nothing was charged.
 	ErrUnavailable = errors.New("the log cannot be written")
@@ -45,6 +47,10 @@ type ExceededError struct {
 func (e *ExceededError) Error() string {
 	return "budget " + e.Budgets[0].ID + " of policy " + e.Budgets[0].PolicyID + " is exceeded"
 }
+
+// Generation numbers the states of all that decisions depend on: owners, agents, policies and keys. It starts at 1;
+// the zero value stands for any state.
+type Generation uint64
 
 // Reader reads records.
 type Reader interface {
@@ -62,6 +68,9 @@ type Tx interface {
 	Insert(r Record) error // ErrExists if the key or a unique term is taken
 	Delete(kind Kind, key string) error
 	Append(e Entry) // to the log
+	// Then runs fn once the transaction is durable and before anything is recorded in its new [Generation]. It makes
+	// active what follows from the transaction.
+	Then(fn func())
 }
 
 // Get returns one record of type T, or ErrNotFound.
@@ -133,6 +142,11 @@ type Settlement struct {
 	Amount int64 // minor units; unused by release
 	// Receipt is the counterparty's reference of a redemption.
 	Receipt string
+	// Worth is the amount of the proof, in minor units. A redemption lowers only charges of exactly this amount: what a
+	// budget counts from another field of the action is not what the counterparty took.
+	Worth int64
+	// Generation is the state in which MayLower answers; see Decision.
+	Generation Generation
 	// MayLower says whether the charge of a budget may be lowered; nil permits none.
 	MayLower func(BudgetKey) bool
 	Entry    Entry // the log entry to append; the store fills its charges

@@ -190,13 +190,15 @@ func (b *Book) commit(ctx context.Context, next map[string]*file, owners []strin
 				return err
 			}
 		}
+		tx.Then(func() {
+			for owner, e := range k.engines {
+				b.cfg.Set.Swap(owner, e)
+			}
+		})
 		return k.write(tx)
 	})
 	if err != nil {
 		return Report{}, err
-	}
-	for owner, e := range k.engines {
-		b.cfg.Set.Swap(owner, e)
 	}
 	b.publish(pages{files: next, owners: owners, folders: was.folders, faults: was.faults, ignored: was.ignored})
 	return Report{Changed: slices.Sorted(maps.Keys(k.engines)), Refused: k.refused}, nil

@@ -29,18 +29,19 @@ type auditLog struct {
 	warn        func(what string, err error)
 	openSegment func(path string, number int, first uint64) (*segment, error)
 
-	mu       sync.Mutex // guards what follows; never held over a write
-	ledger   *store.Ledger
-	table    table // of index hashes
-	queue    *batch
-	writing  *batch                   // nil while none is
-	durable  uint64                   // the last sequence number that is on disk
-	failures int                      // batches undone so far
-	fault    error                    // of the last write; nil if it succeeded
-	moved    map[uint32]chan struct{} // by owner, for those who follow
-	closed   bool
-	wanted   int // entries that wake the goroutine that writes; 0 while it looks by itself
-	lately   int // entries that came together lately
+	mu         sync.Mutex // guards what follows; never held over a write
+	ledger     *store.Ledger
+	generation generation
+	table      table // of index hashes
+	queue      *batch
+	writing    *batch                   // nil while none is
+	durable    uint64                   // the last sequence number that is on disk
+	failures   int                      // batches undone so far
+	fault      error                    // of the last write; nil if it succeeded
+	moved      map[uint32]chan struct{} // by owner, for those who follow
+	closed     bool
+	wanted     int // entries that wake the goroutine that writes; 0 while it looks by itself
+	lately     int // entries that came together lately
 
 	segmentsMu sync.RWMutex
 	segments   []*segment // the active one last

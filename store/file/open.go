@@ -25,7 +25,8 @@ type recovered struct {
 // that says where, and how to go on.
 func (s *Store) openLog(ctx context.Context) (*recovered, error) {
 	l := &auditLog{
-		dir: s.dir, disk: s.disk, random: s.opts.Random, redact: s.opts.Redact, segmentSize: s.opts.SegmentSize,
+		generation: generation{now: 1},
+		dir:        s.dir, disk: s.disk, random: s.opts.Random, redact: s.opts.Redact, segmentSize: s.opts.SegmentSize,
 		openSegment: s.openSegment, clock: s.opts.Clock, committed: s.opts.Committed, ledger: store.NewLedger(),
 		warn:   func(what string, err error) { s.opts.Log.Warn(what, "err", err) },
 		wanted: 1, delay: commitDelay, timer: time.NewTimer(0),

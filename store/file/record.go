@@ -17,8 +17,9 @@ import (
 // hash, store.ErrActionIDReused. A decision under an approval supersedes an earlier one that did not
 // allow, so that the answer to an approved action is not the request for approval that came before; so does one
 // after a store.NoPolicy.
-// A full budget is *store.ExceededError, a redeemed approval store.ErrConsumed, a log that cannot be
-// written store.ErrUnavailable; in all three nothing was written, charged or consumed.
+// A full budget is *store.ExceededError, a redeemed approval store.ErrConsumed, a decision of another generation
+// store.ErrChanged, a log that cannot be written store.ErrUnavailable; in all four nothing was written, charged or
+// consumed.
 func (s *Store) Record(ctx context.Context, d store.Decision, charges []store.Charge) (store.Recorded, error) {
 	if d.ID == "" || d.ActionID == "" || d.AgentPrincipalID == "" {
 		return store.Recorded{}, errors.New("recording a decision: it lacks its id, its action's or its agent's")
@@ -62,6 +63,10 @@ func (l *auditLog) record(it item) (earlier *store.Entry, b *batch, r store.Reco
 	var seen []uint64 // entries that turned out not to answer it
 	for {
 		l.mu.Lock()
+		if err := l.generation.check(d.Generation); err != nil {
+			l.mu.Unlock()
+			return nil, nil, r, err
+		}
 		if l.ledger.Consumed(d.ApprovalID) { // asked again each time: await gives the mutex up
 			l.mu.Unlock()
 			return nil, nil, r, fmt.Errorf("%s: %w", d.ApprovalID, store.ErrConsumed)

@@ -5,7 +5,6 @@ import (
 	"maps"
 	"slices"
 	"sync"
-	"sync/atomic"
 
 	"github.com/openleash/openleash-go/store"
 )
@@ -13,8 +12,6 @@ import (
 // records keeps every record but the policies in memory, and finds them by their terms. What is in
 // it is on disk, or in the intent journal.
 type records struct {
-	version atomic.Uint64 // rises with each change
-
 	mu    sync.RWMutex
 	kinds map[store.Kind]*collection
 }
@@ -92,7 +89,6 @@ func (c *collection) holdsAll(key string, terms []string) bool {
 func (r *records) apply(changes []change) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.version.Add(1)
 	// First all that goes, so that a unique term can pass from one record to another.
 	for _, ch := range changes {
 		if c := r.kinds[ch.kind]; c != nil {

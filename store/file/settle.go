@@ -41,6 +41,9 @@ func (s *Store) Settle(ctx context.Context, settlement store.Settlement) (store.
 		settlement.OwnerID != "" && d.OwnerID != settlement.OwnerID {
 		return store.Recorded{}, fmt.Errorf("decision %s: %w", settlement.DecisionID, store.ErrNotFound)
 	}
+	if h.settlements >= maxSettlements {
+		return store.Recorded{}, fmt.Errorf("%w: it was settled %d times, which is the most", store.ErrSettlement, h.settlements)
+	}
 	if settlement.Kind == store.Redeem && !h.redeemedAt.IsZero() {
 		return store.Recorded{Decision: *d, RedeemedAt: h.redeemedAt}, store.ErrRedeemed
 	}
@@ -67,7 +70,7 @@ func (s *Store) Settle(ctx context.Context, settlement store.Settlement) (store.
 	if err != nil {
 		return store.Recorded{}, err
 	}
-	r, b, err := s.log.settle(it, decided, now.ChargedAt)
+	r, b, err := s.log.settle(it, settlement.Generation, decided, now.ChargedAt)
 	if err != nil {
 		return store.Recorded{}, err
 	}
@@ -77,9 +80,12 @@ func (s *Store) Settle(ctx context.Context, settlement store.Settlement) (store.
 	return r, b.wait()
 }
 
-func (l *auditLog) settle(it item, decided *store.Entry, chargedAt time.Time) (store.Recorded, *batch, error) {
+func (l *auditLog) settle(it item, decidedIn store.Generation, decided *store.Entry, chargedAt time.Time) (store.Recorded, *batch, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if err := l.generation.check(decidedIn); err != nil {
+		return store.Recorded{}, nil, err
+	}
 	b, err := l.push(it)
 	if err != nil {
 		return store.Recorded{}, nil, err
@@ -89,11 +95,15 @@ func (l *auditLog) settle(it item, decided *store.Entry, chargedAt time.Time) (s
 	return r, b, nil
 }
 
+// maxSettlements bounds the settlements of one decision: each reads all that came before.
+const maxSettlements = 100
+
 // settledDecision is a decision and what happened to its charge since.
 type settledDecision struct {
-	decided    *store.Entry
-	last       *store.Settled // the latest settlement; nil if there is none
-	redeemedAt time.Time      // zero if its proof was not redeemed
+	decided     *store.Entry
+	last        *store.Settled // the latest settlement; nil if there is none
+	redeemedAt  time.Time      // zero if its proof was not redeemed
+	settlements int
 }
 
 // history finds a decision and its settlements.
@@ -116,6 +126,7 @@ func (l *auditLog) history(decisionID string) (settledDecision, error) {
 			return h, nil
 		}
 		if settled := settledOf(&e); settled.DecisionID == decisionID {
+			h.settlements++
 			if h.last == nil {
 				h.last = settled
 			}

@@ -35,10 +35,6 @@ func (s *Store) Get(ctx context.Context, kind store.Kind, key string) (store.Rec
 	return nil, store.ErrNotFound
 }
 
-// Version changes whenever a record does. What was read after it was asked holds for as long as it
-// stays the same.
-func (s *Store) Version() uint64 { return s.records.version.Load() }
-
 // Find yields the records of a kind that hold all the terms, by key.
 func (s *Store) Find(ctx context.Context, kind store.Kind, terms ...string) iter.Seq2[store.Record, error] {
 	return s.find(ctx, kind, nil, terms)
@@ -117,7 +113,16 @@ func (s *Store) Update(ctx context.Context, fn func(tx store.Tx) error) error {
 	if t.err != nil {
 		return t.err
 	}
-	return s.commit(t.all(), t.entries)
+	if t.decisive() {
+		defer s.log.beginChange()()
+	}
+	if err := s.commit(t.all(), t.entries); err != nil {
+		return err
+	}
+	for _, fn := range t.then {
+		fn()
+	}
+	return nil
 }
 
 // tx is a transaction: the changes so far, over what is committed.
@@ -126,6 +131,7 @@ type tx struct {
 	store   *Store
 	changes map[store.Kind]map[string]change
 	entries []store.Entry
+	then    []func()
 	err     error
 }
 
@@ -212,6 +218,9 @@ func (t *tx) Delete(kind store.Kind, key string) error {
 	t.put(change{kind: kind, key: key})
 	return nil
 }
+
+// Then implements [store.Tx].
+func (t *tx) Then(fn func()) { t.then = append(t.then, fn) }
 
 func (t *tx) Append(e store.Entry) { t.entries = append(t.entries, e) }
 
