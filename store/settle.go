@@ -65,10 +65,6 @@ func SettleCharges(d *Decision, charges []Charge, last *Settled, s Settlement) (
 	return changes, now, false, nil
 }
 
-// committing reports whether a commit may follow: nothing was settled yet, or another amount was committed. The
-// second commit lowers a charge only where the first one might have.
-func committing(last *Settled) bool { return last == nil || last.Kind == Commit }
-
 // settledAmount is what one charge of net comes to.
 func settledAmount(m Measure, net int64, last *Settled, s Settlement) (int64, error) {
 	counts := m == MeasureCount
@@ -77,9 +73,9 @@ func settledAmount(m Measure, net int64, last *Settled, s Settlement) (int64, er
 		return net, nil
 	case s.Kind == Redeem:
 		return min(net, s.Amount), nil
-	case s.Kind == Commit && committing(last) && counts, s.Kind == Refund && last != nil && last.Kind != Release && counts:
+	case s.Kind == Commit && last == nil && counts, s.Kind == Refund && last != nil && last.Kind != Release && counts:
 		return net, nil
-	case s.Kind == Commit && committing(last):
+	case s.Kind == Commit && last == nil:
 		return s.Amount, nil
 	case s.Kind == Release && last == nil:
 		return 0, nil
