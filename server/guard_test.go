@@ -83,7 +83,8 @@ func TestSameOrigin(t *testing.T) {
 }
 
 func TestClientAddr(t *testing.T) {
-	s := &Server{cfg: Config{TrustedProxies: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("::1/128")}}}
+	s := &Server{}
+	s.adjusted.Store(&adjustable{proxies: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("::1/128")}})
 	for _, tt := range []struct {
 		peer      string
 		forwarded []string

@@ -16,6 +16,7 @@ const module = "github.com/openleash/openleash-go/"
 // internal counts as a folder of its own.
 var below = map[string][]string{
 	"internal/money": {},
+	"internal/inert": {},
 
 	"compiler": {"internal/money"},
 	"store":    {},
@@ -27,7 +28,7 @@ var below = map[string][]string{
 	"leash":    {"rego", "proof", "store", "compiler", "policies", "internal/money"},
 	// What leash takes and returns is partly made of the types below it.
 	"server":    {"leash", "proof", "store", "compiler"},
-	"gui":       {"leash", "proof", "store", "compiler", "policies", "internal/money"},
+	"gui":       {"leash", "proof", "store", "compiler", "policies", "internal/money", "internal/inert"},
 	"test":      {"rego", "proof", "compiler", "policies"},
 	"packaging": {},
 }

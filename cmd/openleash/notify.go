@@ -19,7 +19,7 @@ func notifyReloading() { notify(daemon.SdNotifyReloading + "\n" + daemon.SdNotif
 func (n *node) pingWatchdog(ctx context.Context) error {
 	interval, err := daemon.SdWatchdogEnabled(false)
 	if err != nil || interval <= 0 {
-		return nil //nolint:nilerr // the service manager wants no pings
+		return nil
 	}
 	tick := time.NewTicker(interval / 2)
 	defer tick.Stop()

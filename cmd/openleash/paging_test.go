@@ -21,7 +21,7 @@ func TestListsGoOnToTheLastPage(t *testing.T) {
 		_ = json.NewEncoder(w).Encode(answer)
 	})
 	l := newPipeListener()
-	s := &http.Server{Handler: mux} //nolint:gosec // G112: its only client is this test
+	s := &http.Server{Handler: mux}
 	go func() { _ = s.Serve(l) }()
 	defer s.Close()
 	c := apiOver(l.dial, func() error { return nil })

@@ -124,7 +124,7 @@ func run(text []byte) error {
 	case ctx.Err() != nil:
 		return fmt.Errorf("it took longer than %s; it is too complex, or the machine is busy", timeout)
 	case said.String() != ready:
-		return fmt.Errorf("the process that checks policies does not start: %s", errors.Join(err, errors.New(said.String())))
+		return fmt.Errorf("the process that checks policies does not start: %w", errors.Join(err, errors.New(said.String())))
 	case errors.As(err, &exit) && ( // the kernel counts a little more than it reports
 	exit.ExitCode() == crashed || exit.UserTime()+exit.SystemTime() >= Processor*9/10):
 		return rego.ErrTooHeavy
