@@ -24,7 +24,7 @@ import (
 type Config struct {
 	URL           string // of the server, such as http://127.0.0.1:8787
 	AgentID       string
-	PrivateKeyB64 string // DER PKCS#8
+	PrivateKeyB64 string `json:"-"` // DER PKCS#8
 	OwnerID       string // optional: the owner that the agent acts for
 
 	Timeout  time.Duration // for one answer: 10 s

@@ -23,7 +23,7 @@ export async function generateKeyPair(): Promise<KeyPair> {
   const [publicDER, privateDER] = await Promise.all([
     crypto.subtle.exportKey("spki", pair.publicKey), crypto.subtle.exportKey("pkcs8", pair.privateKey),
   ]);
-  return { publicKeyB64: toBase64(new Uint8Array(publicDER)), privateKeyB64: toBase64(new Uint8Array(privateDER)) };
+  return keyPair(toBase64(new Uint8Array(publicDER)), toBase64(new Uint8Array(privateDER)));
 }
 
 /** Reads a private key in base64 of DER PKCS#8 and derives its public half. */
@@ -31,7 +31,12 @@ export async function parseKeyPair(privateKeyB64: string): Promise<KeyPair> {
   const key = await privateKey(privateKeyB64);
   const { x } = await crypto.subtle.exportKey("jwk", key);
   const raw = fromBase64URL(x ?? "") ?? [];
-  return { publicKeyB64: toBase64(Uint8Array.from([...spkiPrefix, ...raw])), privateKeyB64: privateKeyB64.trim() };
+  return keyPair(toBase64(Uint8Array.from([...spkiPrefix, ...raw])), privateKeyB64.trim());
+}
+
+/** A key pair whose private half is left out when it is printed, logged or made into JSON. */
+function keyPair(publicKeyB64: string, privateKeyB64: string): KeyPair {
+  return Object.defineProperty({ publicKeyB64 }, "privateKeyB64", { value: privateKeyB64 }) as KeyPair;
 }
 
 /** @internal */
