@@ -3,6 +3,7 @@ package gui
 import (
 	"net/http"
 	"slices"
+	"strings"
 
 	"github.com/openleash/openleash-go/compiler"
 	"github.com/openleash/openleash-go/leash"
@@ -17,7 +18,11 @@ type approvalItem struct {
 }
 
 func approvalItemOf(a leash.ApprovalView) approvalItem {
-	return approvalItem{a, readAction(a.Action), !owes(a, "STEP_UP_AUTH") && !owes(a, "DEPOSIT") && len(a.Overages) == 0}
+	what := readAction(a.Action)
+	for _, path := range a.Redacted {
+		what.Facts = append(what.Facts, fact{Name: strings.TrimPrefix(path, store.PayloadPath+"."), Value: "(redacted)"})
+	}
+	return approvalItem{a, what, !owes(a, "STEP_UP_AUTH") && !owes(a, "DEPOSIT") && len(a.Overages) == 0}
 }
 
 func owes(a leash.ApprovalView, obligation string) bool {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"maps"
 	"slices"
 	"time"
 
@@ -77,7 +78,8 @@ func (s *Service) RequestApproval(ctx context.Context, a *Agent, in ApprovalInpu
 	now := s.Now()
 	approval := store.Approval{
 		ID: s.newID("apr"), OwnerID: a.OwnerID, AgentPrincipalID: a.PrincipalID, AgentID: a.AgentID,
-		DecisionID: d.ID, Required: d.Result, ActionType: d.ActionType, ActionHash: d.ActionHash, Action: action.Canonical,
+		DecisionID: d.ID, Required: d.Result, ActionType: d.ActionType, ActionHash: d.ActionHash, Action: entry.Action,
+		Redacted: slices.Sorted(maps.Keys(entry.Redacted)),
 		PolicyID: d.PolicyID, RuleID: d.RuleID, Reason: d.Reason, Obligations: d.Obligations, Overages: d.Overages,
 		Justification: in.Justification, Context: in.Context,
 		Status: store.Pending, CreatedAt: now, ExpiresAt: now.Add(s.adjusted.Load().ApprovalTTL),

@@ -172,13 +172,15 @@ type Approval struct {
 	Required         Result          `json:"required"` // the REQUIRE_… result that asked for it
 	ActionType       string          `json:"action_type"`
 	ActionHash       string          `json:"action_hash"`
-	Action           json.RawMessage `json:"action"` // as received, in canonical form
-	PolicyID         string          `json:"matched_policy_id,omitempty"`
-	RuleID           string          `json:"matched_rule_id,omitempty"`
-	Reason           string          `json:"reason,omitempty"`
-	Obligations      []Obligation    `json:"obligations,omitempty"`
-	Justification    string          `json:"justification,omitempty"`
-	Context          json.RawMessage `json:"context,omitempty"`
+	Action           json.RawMessage `json:"action"` // as the log has it: in canonical form, without what is redacted
+	// Redacted are the paths of the values that are not in Action, such as $.payload.email.
+	Redacted      []string        `json:"redacted,omitempty"`
+	PolicyID      string          `json:"matched_policy_id,omitempty"`
+	RuleID        string          `json:"matched_rule_id,omitempty"`
+	Reason        string          `json:"reason,omitempty"`
+	Obligations   []Obligation    `json:"obligations,omitempty"`
+	Justification string          `json:"justification,omitempty"`
+	Context       json.RawMessage `json:"context,omitempty"`
 	// Overages are the budgets that the action would exceed, as they were shown to the owner.
 	Overages         []BudgetState `json:"overages,omitempty"`
 	Status           Status        `json:"status"`

@@ -86,6 +86,9 @@ func approvalShow(a *app) *cobra.Command {
 					return fmt.Errorf("reading the action: %w", err)
 				}
 				a.say("\n  %s", action.String())
+				for _, path := range r.Redacted {
+					a.say("  %s (redacted)", printable(path))
+				}
 				return nil
 			})
 		}}
