@@ -29,7 +29,10 @@ func lint(p *Policy) Diagnostics {
 		for _, m := range misread(rule) {
 			warn(m.at, "constraint_of_deny", "constraints say when a rule matches, so the rule %s denies %s; %s", rule.ID, m.denies, m.instead)
 		}
-		for _, at := range agentsOwnWords(rule) {
+		if allowsAnything(p.Rules[i+1:]) && rule.Effect == Deny && len(conditions) == 0 && !slices.Contains(rule.Actions, "*") {
+			warn(rule.Pos, "deny_list_of_actions", "the agent chooses the name of its action, and a later rule allows all that %s does not name; list what is allowed", rule.ID)
+		}
+		for _, at := range agentsOwnWords(rule, allowsMore(p, i)) {
 			warn(at, "deny_list_of_agents_words", "the agent chooses what stands in this field, so a list of what is denied is easily avoided; list what is allowed")
 		}
 	}
@@ -150,10 +153,30 @@ func constraintsOf(rule *Rule) []Expr {
 	}
 }
 
-// agentsOwnWords finds lists of what is denied that are held against what the agent writes.
-func agentsOwnWords(rule *Rule) []Position {
+// allowsAnything reports whether one of the rules allows all actions, whatever is in them.
+func allowsAnything(rules []Rule) bool {
+	return slices.ContainsFunc(rules, func(r Rule) bool {
+		return r.Effect == Allow && slices.Contains(r.Actions, "*") && len(conditionsOf(&r)) == 0 && len(r.Obligations) == 0
+	})
+}
+
+// agentsFields are the parts of an action that the agent writes.
+var agentsFields = []string{"payload", "relying_party", "subject", "resource"}
+
+// allowsMore reports whether what rule i does not match may be allowed: by a later rule, or for want of one.
+func allowsMore(p *Policy, i int) bool {
+	return p.Default == DefaultAllow || p.Default == DefaultPassthrough ||
+		slices.ContainsFunc(p.Rules[i+1:], func(r Rule) bool { return r.Effect == Allow })
+}
+
+// agentsOwnWords finds what is denied by holding it against what the agent writes: lists, and single values if more is
+// allowed beside them.
+func agentsOwnWords(rule *Rule, more bool) []Position {
 	var out []Position
-	refused := map[Effect]Op{Allow: Nin, Deny: In}[rule.Effect] // how a rule says that a list is not wanted
+	refused := map[Effect][]Op{Allow: {Nin, Neq}, Deny: {In}}[rule.Effect] // how a rule says what is not wanted
+	if rule.Effect == Deny && more {
+		refused = append(refused, Eq)
+	}
 	for _, l := range leaves(rule) {
 		switch x := l.expr.(type) {
 		case Domains:
@@ -161,7 +184,8 @@ func agentsOwnWords(rule *Rule) []Position {
 				out = append(out, x.Pos)
 			}
 		case Match:
-			if x.Path[0] == "payload" && l.op(x.Op) == refused && x.Values[0].kind() == "string" {
+			name, _ := x.Path[0].(string)
+			if slices.Contains(agentsFields, name) && slices.Contains(refused, l.op(x.Op)) && x.Values[0].kind() == "string" {
 				out = append(out, x.Pos)
 			}
 		}
