@@ -36,8 +36,6 @@ const (
 	variable = "OPENLEASH_SANDBOX"
 	// ready is what a child says when its limits are set.
 	ready = "ready"
-	// crashed is the exit code of a Go program that ran out of memory or of stack.
-	crashed = 2
 )
 
 // IsChild says whether this process is a child that checks a policy.
@@ -125,8 +123,8 @@ func run(text []byte) error {
 		return fmt.Errorf("it took longer than %s; it is too complex, or the machine is busy", timeout)
 	case said.String() != ready:
 		return fmt.Errorf("the process that checks policies does not start: %w", errors.Join(err, errors.New(said.String())))
-	case errors.As(err, &exit) && ( // the kernel counts a little more than it reports
-	exit.ExitCode() == crashed || exit.UserTime()+exit.SystemTime() >= Processor*9/10):
+	case errors.As(err, &exit) && ( // the runtime gave up, or the kernel did, which counts a little more than it reports
+	exit.ExitCode() > 0 || exit.UserTime()+exit.SystemTime() >= Processor*9/10):
 		return rego.ErrTooHeavy
 	}
 	return fmt.Errorf("the process that checks policies ended: %w", err)
