@@ -114,7 +114,8 @@ test("configurations that cannot work", async () => {
   await fails(new Client({ ...good, privateKeyB64: "" }).self(), InvalidKeyError, "OPENLEASH_AGENT_PRIVATE_KEY_B64");
   await fails(new Client({ ...good, privateKeyB64: publicKeyB64 }).self(), InvalidKeyError, "this is a public key");
   await fails(new Client({ ...good, privateKeyB64: `${privateKeyB64}\n` }).self(), UnreachableError);
-  assert.deepEqual(await parseKeyPair(privateKeyB64), { publicKeyB64, privateKeyB64 });
+  const parsed = await parseKeyPair(privateKeyB64);
+  assert.deepEqual([parsed.publicKeyB64, parsed.privateKeyB64], [publicKeyB64, privateKeyB64]);
   Client.fromEnv({ OPENLEASH_URL: good.url, OPENLEASH_AGENT_ID: "a", OPENLEASH_AGENT_PRIVATE_KEY_B64: privateKeyB64 });
   assert.throws(() => Client.fromEnv({}), RequestError);
 });
