@@ -26,7 +26,7 @@ type KeyView struct {
 
 // loadKeys makes the keys that are missing and builds the key ring.
 func (s *Service) loadKeys(ctx context.Context) error {
-	err := s.update(ctx, func(tx store.Tx) error {
+	return s.updateKeys(ctx, func(tx store.Tx) error {
 		state, err := store.Get[store.State](ctx, tx, store.StateKey)
 		if errors.Is(err, store.ErrNotFound) && s.store.LastSeq() > 0 {
 			return fail(Unavailable, "the log has entries, and the record of the installation (state.yaml) is missing; restore it from a backup of the whole folder")
@@ -58,10 +58,20 @@ func (s *Service) loadKeys(ctx context.Context) error {
 		state.ActiveKeys = active
 		return tx.Put(state)
 	})
+}
+
+// updateKeys is update for keys. Their ring is active before anything is decided with the change, also if the caller
+// has gone.
+func (s *Service) updateKeys(ctx context.Context, fn func(tx store.Tx) error) error {
+	var refreshed error
+	err := s.update(ctx, func(tx store.Tx) error {
+		tx.Then(func() { refreshed = s.refreshKeys(context.WithoutCancel(ctx)) })
+		return fn(tx)
+	})
 	if err != nil {
 		return err
 	}
-	return s.refreshKeys(ctx)
+	return refreshed
 }
 
 func (s *Service) newKey(tx store.Tx, purpose proof.Purpose) (store.Key, error) {
@@ -149,7 +159,7 @@ func (s *Service) RotateKey(ctx context.Context, purpose proof.Purpose) (KeyView
 		return KeyView{}, fail(InvalidRequest, "%q is no purpose of a key; want proof, approval, user_session or log", purpose)
 	}
 	var key store.Key
-	err := s.update(ctx, func(tx store.Tx) (err error) {
+	err := s.updateKeys(ctx, func(tx store.Tx) (err error) {
 		if key, err = s.newKey(tx, purpose); err != nil {
 			return err
 		}
@@ -158,12 +168,12 @@ func (s *Service) RotateKey(ctx context.Context, purpose proof.Purpose) (KeyView
 	if err != nil {
 		return KeyView{}, err
 	}
-	return KeyView{key.KID, purpose, true, key.PublicKeyB64, key.CreatedAt, nil}, s.refreshKeys(ctx)
+	return KeyView{key.KID, purpose, true, key.PublicKeyB64, key.CreatedAt, nil}, nil
 }
 
 // RevokeKey makes all tokens of a key invalid at once. An active key is replaced by a new one.
 func (s *Service) RevokeKey(ctx context.Context, kid string) error {
-	err := s.update(ctx, func(tx store.Tx) error {
+	return s.updateKeys(ctx, func(tx store.Tx) error {
 		key, err := get[store.Key](ctx, tx, kid, "key")
 		if err != nil {
 			return err
@@ -190,10 +200,6 @@ func (s *Service) RevokeKey(ctx context.Context, kid string) error {
 		}
 		return activate(ctx, tx, next)
 	})
-	if err != nil {
-		return err
-	}
-	return s.refreshKeys(ctx)
 }
 
 func activate(ctx context.Context, tx store.Tx, key store.Key) error {

@@ -69,7 +69,7 @@ type Tx interface {
 	Delete(kind Kind, key string) error
 	Append(e Entry) // to the log
 	// Then runs fn once the transaction is durable and before anything is recorded in its new [Generation]. It makes
-	// active what follows from the transaction.
+	// active what follows from the transaction, and may read the store.
 	Then(fn func())
 }
 
