@@ -35,7 +35,7 @@ func (s settleView) Value(kind string) string {
 // settlement reads what a decision is charged.
 func (v *visit) settlement(e store.Entry) (settleView, error) {
 	can, err := v.svc.Settleable(v.ctx(), v.caller, e)
-	if err != nil || e.Decision.Result != store.Allow || len(e.Charges) == 0 {
+	if err != nil || can.Net == nil {
 		return settleView{}, err
 	}
 	out := settleView{Kinds: can.Kinds, Charged: "Charged to its budgets as allowed."}
@@ -43,11 +43,7 @@ func (v *visit) settlement(e store.Entry) (settleView, error) {
 		if c.Budget.Key.Measure == store.MeasureCount {
 			continue
 		}
-		net := c.Amount
-		if can.Last != nil {
-			net = can.Last.Net[i]
-		}
-		out.Currency, out.Now = c.Budget.Key.Currency, amount(net, c.Budget.Key.Currency)
+		out.Currency, out.Now = c.Budget.Key.Currency, amount(can.Net[i], c.Budget.Key.Currency)
 		out.Charged = out.Now + " is charged, as allowed."
 	}
 	if out.Last = can.Last; can.Last == nil {

@@ -36,10 +36,7 @@ func (s *Service) Authorize(ctx context.Context, a *Agent, body []byte) (*Answer
 		return nil, err
 	}
 	var out *Answer
-	err = unchanged(func() error {
-		if a, err = s.again(ctx, a); err != nil {
-			return err
-		}
+	err = s.unchangedFor(ctx, a, func(a *Agent) (err error) {
 		out, err = s.authorize(ctx, a, action, now)
 		return err
 	})

@@ -45,11 +45,12 @@ func (c *clock) Step(d time.Duration) {
 
 // world is a service with one owner, on a folder that a test can open again.
 type world struct {
-	cfg   leash.Config
-	t     testing.TB
-	dir   string
-	clock *clock
-	store *file.Store
+	cfg    leash.Config
+	t      testing.TB
+	dir    string
+	redact []string // paths that the store does not write
+	clock  *clock
+	store  *file.Store
 	*leash.Service
 	owner leash.Caller
 }
@@ -78,7 +79,7 @@ func emptyWorld(t testing.TB, options ...func(*leash.Config)) *world {
 
 func (w *world) open() {
 	w.t.Helper()
-	st, err := file.Open(context.Background(), w.dir, file.Options{Clock: w.clock.Now, Log: slog.New(slog.DiscardHandler)})
+	st, err := file.Open(context.Background(), w.dir, file.Options{Clock: w.clock.Now, Log: slog.New(slog.DiscardHandler), Redact: w.redact})
 	must(w.t, err)
 	svc, err := leash.New(context.Background(), w.cfg, st)
 	must(w.t, err)

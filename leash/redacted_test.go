@@ -1,25 +1,18 @@
 package leash_test
 
 import (
-	"context"
-	"log/slog"
 	"strings"
 	"testing"
 
 	"github.com/openleash/openleash-go/leash"
-	"github.com/openleash/openleash-go/store/file"
 )
 
 // TestApprovalsHoldNothingRedacted: what the settings keep out of the log is not in the record of an approval request
 // either, and the approval still works.
 func TestApprovalsHoldNothingRedacted(t *testing.T) {
 	w := newWorld(t)
-	must(t, w.store.Close())
-	st, err := file.Open(context.Background(), w.dir, file.Options{Clock: w.clock.Now, Log: slog.New(slog.DiscardHandler), Redact: []string{"$.payload.email"}})
-	must(t, err)
-	w.Service, err = leash.New(t.Context(), w.cfg, st)
-	must(t, err)
-	w.store = st
+	w.redact = []string{"$.payload.email"}
+	w.restart()
 	w.policy("id: p\nrules: [{action: '*', effect: allow, obligations: [{type: HUMAN_APPROVAL}]}]\n")
 	b := w.agent("bot")
 	asked := action("a1", `{"email":"ann@example.com","amount_minor":5}`)

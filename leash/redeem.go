@@ -50,19 +50,15 @@ func (s *Service) RedeemProof(ctx context.Context, in RedeemProofInput) (Redempt
 		return Redemption{}, fail(InvalidRequest, "receipt is at most %d bytes", maxReceipt)
 	}
 	var out Redemption
-	err := unchanged(func() (err error) {
-		out, err = s.redeem(ctx, in)
+	err := s.unchanged(ctx, func(g store.Generation) (err error) {
+		out, err = s.redeem(ctx, in, g)
 		return err
 	})
 	return out, err
 }
 
 // redeem redeems a proof in one state of the store.
-func (s *Service) redeem(ctx context.Context, in RedeemProofInput) (Redemption, error) {
-	generation, err := s.store.Generation(ctx)
-	if err != nil {
-		return Redemption{}, unavailable(err)
-	}
+func (s *Service) redeem(ctx context.Context, in RedeemProofInput, generation store.Generation) (Redemption, error) {
 	v, err := s.verifyOnline(ctx, VerifyInput{Token: in.Token, Audience: &in.Audience, ActionHash: in.ActionHash})
 	if err != nil || !v.Valid {
 		out := Redemption{Reason: v.Reason}
@@ -71,19 +67,15 @@ func (s *Service) redeem(ctx context.Context, in RedeemProofInput) (Redemption, 
 		}
 		return out, err
 	}
-	amount := int64(store.MaxAmount)
-	switch limit := v.Claims.AmountMinor; {
-	case in.AmountMinor == nil && limit != nil:
-		amount = *limit
-	case in.AmountMinor == nil:
-	case *in.AmountMinor < 0, limit == nil, *in.AmountMinor > *limit:
-		return Redemption{Reason: reasonAmount}, nil
-	default:
-		amount = *in.AmountMinor
-	}
 	worth := int64(store.MaxAmount)
 	if v.Claims.AmountMinor != nil {
 		worth = *v.Claims.AmountMinor
+	}
+	amount := worth
+	if in.AmountMinor != nil {
+		if amount = *in.AmountMinor; amount < 0 || v.Claims.AmountMinor == nil || amount > worth {
+			return Redemption{Reason: reasonAmount}, nil
+		}
 	}
 	entry := s.event(store.ProofRedeemed, v.Claims.OwnerID, nil)
 	recorded, err := s.store.Settle(ctx, store.Settlement{DecisionID: v.Claims.DecisionID, OwnerID: v.Claims.OwnerID,

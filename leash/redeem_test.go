@@ -3,6 +3,7 @@ package leash_test
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -109,6 +110,33 @@ func TestRedeemingAnOfflineProofLowersNothing(t *testing.T) {
 	}
 	if a := b.ask(forShop("b", 401)); a.Result != store.Deny {
 		t.Errorf("over the limit: %s", a.Result)
+	}
+}
+
+// What a budget counts from another field of the action is not what the shop takes less of.
+func TestARedemptionLowersOnlyItsOwnAmount(t *testing.T) {
+	w := newWorld(t)
+	w.policy(`
+id: p
+rules: [{action: "purchase.*", effect: allow, proof: {redeem: required}}]
+budgets:
+  - {id: paid, limit: 1000, currency: USD, window: day}
+  - {id: insured, limit: 1000, currency: USD, window: day, amount: $.payload.insured_minor}
+`)
+	b := w.agent("shopper")
+	asked := strings.Replace(forShop("a", 600), `"currency"`, `"insured_minor":900,"currency"`, 1)
+	in := redeem(*b.ask(asked).ProofToken)
+	in.AmountMinor = new(int64(100))
+	if r, err := w.RedeemProof(t.Context(), in); err != nil || !r.Valid {
+		t.Fatalf("%+v, %v", r, err)
+	}
+	budgets, err := w.Budgets(t.Context(), w.owner, "")
+	must(t, err)
+	for id, want := range map[string]int64{"paid": 100, "insured": 900} {
+		i := slices.IndexFunc(budgets, func(b leash.BudgetView) bool { return b.ID == id })
+		if i < 0 || budgets[i].Spent != want {
+			t.Errorf("%s: %+v, want %d", id, budgets, want)
+		}
 	}
 }
 

@@ -25,13 +25,13 @@ type SettleAnswer struct {
 // amount, it changes nothing the second time. An agent lowers a charge only where its owner wrote so
 // (settle_by); otherwise the error is SettlementNotAllowed, and the log records the attempt.
 func (s *Service) Settle(ctx context.Context, a *Agent, decisionID, kind string, in SettleInput) (SettleAnswer, error) {
-	a, err := s.again(ctx, a)
-	if err != nil {
-		return SettleAnswer{}, err
-	}
-	out, err := s.settle(ctx, kind, in, store.Settlement{DecisionID: decisionID, AgentPrincipalID: a.PrincipalID,
-		MayLower: s.mayLower(a.OwnerID, compiler.SettlerAgent),
-		Entry:    s.agentEvent(store.ChargeSettled, a.Agent, nil)})
+	var out SettleAnswer
+	err := s.unchangedFor(ctx, a, func(a *Agent) (err error) {
+		out, err = s.settle(ctx, kind, in, store.Settlement{DecisionID: decisionID, AgentPrincipalID: a.PrincipalID,
+			Generation: a.generation, MayLower: s.mayLower(a.OwnerID, compiler.SettlerAgent),
+			Entry: s.agentEvent(store.ChargeSettled, a.Agent, nil)})
+		return err
+	})
 	if CodeOf(err) == SettlementNotAllowed {
 		refused := s.agentEvent(store.SettlementRefused, a.Agent, map[string]any{"decision_id": decisionID, "kind": kind, "amount_minor": in.AmountMinor})
 		if e := s.store.Append(ctx, refused); e != nil {
@@ -43,9 +43,14 @@ func (s *Service) Settle(ctx context.Context, a *Agent, decisionID, kind string,
 
 // SettleAsOwner is Settle for a decision of any of the caller's agents.
 func (s *Service) SettleAsOwner(ctx context.Context, c Caller, decisionID, kind string, in SettleInput) (SettleAnswer, error) {
-	return s.settle(ctx, kind, in, store.Settlement{DecisionID: decisionID, OwnerID: c.OwnerID,
-		MayLower: s.mayLower(c.OwnerID, compiler.SettlerOwner),
-		Entry:    s.event(store.ChargeSettled, c.OwnerID, nil)})
+	var out SettleAnswer
+	err := s.unchanged(ctx, func(g store.Generation) (err error) {
+		out, err = s.settle(ctx, kind, in, store.Settlement{DecisionID: decisionID, OwnerID: c.OwnerID,
+			Generation: g, MayLower: s.mayLower(c.OwnerID, compiler.SettlerOwner),
+			Entry: s.event(store.ChargeSettled, c.OwnerID, nil)})
+		return err
+	})
+	return out, err
 }
 
 func (s *Service) settle(ctx context.Context, kind string, in SettleInput, st store.Settlement) (SettleAnswer, error) {
@@ -55,14 +60,10 @@ func (s *Service) settle(ctx context.Context, kind string, in SettleInput, st st
 		}
 		st.Amount = *in.AmountMinor
 	}
-	var recorded store.Recorded
-	err := unchanged(func() (err error) {
-		if st.Generation, err = s.store.Generation(ctx); err == nil {
-			recorded, err = s.store.Settle(ctx, st)
-		}
-		return err
-	})
+	recorded, err := s.store.Settle(ctx, st)
 	switch {
+	case errors.Is(err, store.ErrChanged):
+		return SettleAnswer{}, err
 	case errors.Is(err, store.ErrNotFound):
 		return SettleAnswer{}, fail(NotFound, "there is no allowed decision %q here", st.DecisionID)
 	case errors.Is(err, store.ErrNotAllowed):
@@ -78,6 +79,7 @@ func (s *Service) settle(ctx context.Context, kind string, in SettleInput, st st
 // Settleable is what became of the charge of a decision, and how its owner can settle it now.
 type Settleable struct {
 	Last  *store.Settled // the latest settlement; nil if there is none
+	Net   []int64        // what each charge comes to
 	Kinds []string       // of commit, release and refund, those that are possible
 }
 
@@ -94,16 +96,11 @@ func (s *Service) Settleable(ctx context.Context, c Caller, e store.Entry) (Sett
 	if err != nil {
 		return Settleable{}, unavailable(err)
 	}
-	out := Settleable{Last: fate.Last}
-	net := make([]int64, len(e.Charges))
+	out := Settleable{Last: fate.Last, Net: store.NetCharges(e.Charges, fate.Last)}
 	money := int64(-1) // what one of the charges of money comes to; -1 if there is none
 	for i, charge := range e.Charges {
-		net[i] = charge.Amount
-		if fate.Last != nil {
-			net[i] = fate.Last.Net[i]
-		}
 		if charge.Budget.Key.Measure != store.MeasureCount {
-			money = net[i]
+			money = out.Net[i]
 		}
 	}
 	try := map[string]int64{store.Release: 0}

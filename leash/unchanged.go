@@ -10,16 +10,34 @@ import (
 // maxChanges is how often something is decided again because owners, agents, policies or keys changed meanwhile.
 const maxChanges = 16
 
-// unchanged calls do until what it decides with is still in force when it is recorded: as long as it returns
-// [store.ErrChanged]. So nothing is recorded behind a revocation or a new policy that it did not see.
-func unchanged(do func() error) error {
-	var err error
+// unchanged calls do with the state of the store, again for as long as it returns [store.ErrChanged]. So nothing is
+// recorded behind a revocation or a new policy that it did not see.
+func (s *Service) unchanged(ctx context.Context, do func(store.Generation) error) error {
 	for range maxChanges {
-		if err = do(); !errors.Is(err, store.ErrChanged) {
+		generation, err := s.store.Generation(ctx)
+		if err != nil {
+			return unavailable(err)
+		}
+		if err := do(generation); !errors.Is(err, store.ErrChanged) {
 			return err
 		}
 	}
-	return unavailable(err)
+	return unavailable(store.ErrChanged)
+}
+
+// unchangedFor is unchanged for an authenticated agent: do gets it as it is in the state that it decides in. As a rule
+// nothing changed since it was authenticated.
+func (s *Service) unchangedFor(ctx context.Context, a *Agent, do func(*Agent) error) error {
+	if err := do(a); !errors.Is(err, store.ErrChanged) {
+		return err
+	}
+	return s.unchanged(ctx, func(store.Generation) error {
+		now, err := s.again(ctx, a)
+		if err != nil {
+			return err
+		}
+		return do(now)
+	})
 }
 
 // again is an authenticated agent as it is now: the same one with the same key, and still active.

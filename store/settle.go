@@ -29,13 +29,7 @@ func SettleCharges(d *Decision, charges []Charge, last *Settled, s Settlement) (
 	if _, err := settledAmount(MeasureCount, MaxAmount, last, s); err != nil {
 		return nil, now, false, err // also where nothing was charged
 	}
-	net := make([]int64, len(charges))
-	for i, c := range charges {
-		net[i] = c.Amount
-	}
-	if last != nil {
-		copy(net, last.Net)
-	}
+	net := NetCharges(charges, last)
 	left := s.Amount // of what was committed
 	if s.Kind == Refund {
 		if left = last.Left - s.Amount; left < 0 {
@@ -48,13 +42,10 @@ func SettleCharges(d *Decision, charges []Charge, last *Settled, s Settlement) (
 		if err != nil {
 			return nil, now, false, err
 		}
-		if to < net[i] && (s.MayLower == nil || !s.MayLower(c.Budget.Key)) {
+		if to < net[i] && !s.lowers(c) {
 			if s.Kind != Redeem {
 				return nil, now, false, fmt.Errorf("%w of the budget %s", ErrNotAllowed, c.Budget.Key.BudgetID)
 			}
-			to = net[i]
-		}
-		if to < net[i] && s.Kind == Redeem && c.Amount != s.Worth {
 			to = net[i]
 		}
 		now.Net[i] = to
@@ -63,6 +54,23 @@ func SettleCharges(d *Decision, charges []Charge, last *Settled, s Settlement) (
 		}
 	}
 	return changes, now, false, nil
+}
+
+// NetCharges is what each charge of a decision comes to after its latest settlement, nil if it has none.
+func NetCharges(charges []Charge, last *Settled) []int64 {
+	net := make([]int64, len(charges))
+	for i, c := range charges {
+		net[i] = c.Amount
+	}
+	if last != nil {
+		copy(net, last.Net)
+	}
+	return net
+}
+
+// lowers says whether the settlement may lower a charge.
+func (s *Settlement) lowers(c Charge) bool {
+	return s.MayLower != nil && s.MayLower(c.Budget.Key) && (s.Kind != Redeem || c.Amount == s.Worth)
 }
 
 // settledAmount is what one charge of net comes to.

@@ -123,6 +123,37 @@ func TestSettleMayNotLower(t *testing.T) {
 	}
 }
 
+// A decision is settled at most maxSettlements times. To repeat the last one changes nothing, and it can be redeemed.
+func TestSettlementsAreBounded(t *testing.T) {
+	c, ctx := start(), t.Context()
+	s := openStore(t, t.TempDir(), Options{Clock: c.Now})
+	if _, err := s.Record(ctx, decision(1, c.now), []store.Charge{{Budget: budget(1000, daily), Amount: 1000}}); err != nil {
+		t.Fatal(err)
+	}
+	settle := func(kind string, amount int64) error {
+		_, err := s.Settle(ctx, store.Settlement{DecisionID: "dec_1", Kind: kind, Amount: amount, MayLower: anyBudget})
+		return err
+	}
+	if err := settle(store.Commit, 1000); err != nil {
+		t.Fatal(err)
+	}
+	for n := int64(1); n < maxSettlements; n++ {
+		if err := settle(store.Refund, 1+n%2); err != nil {
+			t.Fatalf("refund %d: %v", n, err)
+		}
+	}
+	last := int64(1 + (maxSettlements-1)%2)
+	if err := settle(store.Refund, last); err != nil {
+		t.Errorf("the last one again: %v", err)
+	}
+	if err := settle(store.Refund, 3-last); !errors.Is(err, store.ErrSettlement) {
+		t.Errorf("one too many: %v", err)
+	}
+	if err := settle(store.Redeem, 1000); err != nil {
+		t.Errorf("a redemption: %v", err)
+	}
+}
+
 // Refunds of a decision that charged only budgets of counts add up to at most what was committed.
 func TestRefundOfCountsIsBounded(t *testing.T) {
 	c, ctx := start(), t.Context()

@@ -41,9 +41,6 @@ func (s *Store) Settle(ctx context.Context, settlement store.Settlement) (store.
 		settlement.OwnerID != "" && d.OwnerID != settlement.OwnerID {
 		return store.Recorded{}, fmt.Errorf("decision %s: %w", settlement.DecisionID, store.ErrNotFound)
 	}
-	if h.settlements >= maxSettlements {
-		return store.Recorded{}, fmt.Errorf("%w: it was settled %d times, which is the most", store.ErrSettlement, h.settlements)
-	}
 	if settlement.Kind == store.Redeem && !h.redeemedAt.IsZero() {
 		return store.Recorded{Decision: *d, RedeemedAt: h.redeemedAt}, store.ErrRedeemed
 	}
@@ -56,6 +53,9 @@ func (s *Store) Settle(ctx context.Context, settlement store.Settlement) (store.
 	if done {
 		r := s.replay(decided, e.Time)
 		return r, nil
+	}
+	if h.settlements >= maxSettlements && settlement.Kind != store.Redeem { // a redemption happens once
+		return store.Recorded{}, fmt.Errorf("%w: it was settled %d times, which is the most", store.ErrSettlement, h.settlements)
 	}
 	typ := store.ChargeSettled
 	if settlement.Kind == store.Redeem {
