@@ -13,6 +13,8 @@ func lint(p *Policy) Diagnostics {
 		ds = append(ds, Diagnostic{Code: code, Severity: Warning, Pos: at, Message: fmt.Sprintf(format, args...)})
 	}
 	seen := earlier{}
+	lastAllow := lastRule(p, func(r *Rule) bool { return r.Effect == Allow })
+	lastAllowAll := lastRule(p, allowsAll)
 	for i := range p.Rules {
 		rule := &p.Rules[i]
 		conditions := conditionsOf(rule)
@@ -29,10 +31,10 @@ func lint(p *Policy) Diagnostics {
 		for _, m := range misread(rule) {
 			warn(m.at, "constraint_of_deny", "constraints say when a rule matches, so the rule %s denies %s; %s", rule.ID, m.denies, m.instead)
 		}
-		if allowsAnything(p.Rules[i+1:]) && rule.Effect == Deny && len(conditions) == 0 && !slices.Contains(rule.Actions, "*") {
+		if i < lastAllowAll && rule.Effect == Deny && len(conditions) == 0 && !slices.Contains(rule.Actions, "*") {
 			warn(rule.Pos, "deny_list_of_actions", "the agent chooses the name of its action, and a later rule allows all that %s does not name; list what is allowed", rule.ID)
 		}
-		for _, at := range agentsOwnWords(rule, allowsMore(p, i)) {
+		for _, at := range agentsOwnWords(rule, i < lastAllow || p.Default == DefaultAllow || p.Default == DefaultPassthrough) {
 			warn(at, "deny_list_of_agents_words", "the agent chooses what stands in this field, so a list of what is denied is easily avoided; list what is allowed")
 		}
 	}
@@ -153,24 +155,26 @@ func constraintsOf(rule *Rule) []Expr {
 	}
 }
 
-// allowsAnything reports whether one of the rules allows all actions, whatever is in them.
-func allowsAnything(rules []Rule) bool {
-	return slices.ContainsFunc(rules, func(r Rule) bool {
-		return r.Effect == Allow && slices.Contains(r.Actions, "*") && len(conditionsOf(&r)) == 0 && len(r.Obligations) == 0
-	})
+// lastRule is the index of the last rule of a kind; -1 if there is none.
+func lastRule(p *Policy, is func(*Rule) bool) int {
+	for i := len(p.Rules) - 1; i >= 0; i-- {
+		if is(&p.Rules[i]) {
+			return i
+		}
+	}
+	return -1
+}
+
+// allowsAll reports whether a rule allows every action, whatever is in it.
+func allowsAll(r *Rule) bool {
+	return r.Effect == Allow && slices.Contains(r.Actions, "*") && len(conditionsOf(r)) == 0 && len(r.Obligations) == 0
 }
 
 // agentsFields are the parts of an action that the agent writes.
 var agentsFields = []string{"payload", "relying_party", "subject", "resource"}
 
-// allowsMore reports whether what rule i does not match may be allowed: by a later rule, or for want of one.
-func allowsMore(p *Policy, i int) bool {
-	return p.Default == DefaultAllow || p.Default == DefaultPassthrough ||
-		slices.ContainsFunc(p.Rules[i+1:], func(r Rule) bool { return r.Effect == Allow })
-}
-
-// agentsOwnWords finds what is denied by holding it against what the agent writes: lists, and single values if more is
-// allowed beside them.
+// agentsOwnWords finds what is denied by holding it against what the agent writes: lists, and single values if anything
+// else may be allowed.
 func agentsOwnWords(rule *Rule, more bool) []Position {
 	var out []Position
 	refused := map[Effect][]Op{Allow: {Nin, Neq}, Deny: {In}}[rule.Effect] // how a rule says what is not wanted
