@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"strings"
 	"syscall"
 )
 
@@ -16,7 +15,7 @@ func listen(ctx context.Context, setting, addr string) (net.Listener, error) {
 	if err == nil {
 		return l, nil
 	}
-	flag := "--" + strings.ReplaceAll(setting, "_", "-")
+	flag := "--" + flagOf(setting)
 	host, port, _ := net.SplitHostPort(addr)
 	var unknown *net.DNSError
 	switch {

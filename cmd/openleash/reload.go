@@ -63,9 +63,12 @@ func reloaded(changed, waiting []string) string {
 // reload reads the settings again and makes what may change active, all of it or nothing. It returns the names of the
 // settings that changed, and of those whose change waits for a restart.
 func (a *app) reload(n *node) (changed, waiting []string, err error) {
-	next, inForce, err := a.settings.again(a.flags, a.lookup)
+	next, all, inForce, err := a.settings.again(a.flags, a.lookup)
 	if err != nil {
 		return nil, nil, err
+	}
+	if (next.tlsCert == "") != (a.settings.tlsCert == "") {
+		return nil, nil, fmt.Errorf("tls_cert and tls_key: a server starts or stops speaking TLS only with a restart")
 	}
 	before, after := values(n.settings()), values(inForce)
 	for _, name := range slices.Sorted(maps.Keys(after)) {
@@ -78,29 +81,26 @@ func (a *app) reload(n *node) (changed, waiting []string, err error) {
 		}
 	}
 	for i, s := range inForce {
-		if !adjustable[s.Name] {
-			inForce[i] = n.settings()[i] // still active; flags have one order
+		if adjustable[s.Name] {
+			continue
+		}
+		inForce[i] = n.settings()[i] // still active; flags have one order
+		flag := flagOf(s.Name)
+		if err := copyFlag(all.Lookup(flag), a.flags.Lookup(flag)); err != nil {
+			return nil, nil, err
 		}
 	}
-	live := a.settings // what needs a restart stays as it is
-	live.hosts, live.tlsCert, live.tlsKey, live.trustedProxies = next.hosts, next.tlsCert, next.tlsKey, next.trustedProxies
-	live.privateWebhooks, live.logLevel = next.privateWebhooks, next.logLevel
-	live.proofTTL, live.approvalTTL, live.tokenTTL = next.proofTTL, next.approvalTTL, next.tokenTTL
-	live.inviteTTL, live.sessionTTL = next.inviteTTL, next.sessionTTL
-	if (live.tlsCert == "") != (a.settings.tlsCert == "") {
-		return nil, nil, fmt.Errorf("tls_cert and tls_key: a server starts or stops speaking TLS only with a restart")
-	}
-	cfg, err := live.server(n, a, inForce)
+	cfg, err := next.server(n, a, inForce)
 	if err != nil {
 		return nil, nil, err
 	}
 	if err := n.server.Adjust(cfg); err != nil {
 		return nil, nil, err
 	}
-	n.service.Adjust(live.service(a, n))
+	n.service.Adjust(next.service(a, n))
 	n.inForce.Store(&inForce)
-	n.level.Set(live.level())
-	a.settings = live
+	n.level.Set(next.level())
+	a.settings = *next
 	return changed, waiting, nil
 }
 
@@ -112,28 +112,30 @@ func values(settings []setting) map[string]string {
 	return out
 }
 
-// again resolves the settings anew, with the flags of the same command line.
-func (s *settings) again(given *pflag.FlagSet, lookup func(string) (string, bool)) (settings, []setting, error) {
-	next := settings{file: s.file}
-	all := next.flags()
-	var err error
+// again resolves the settings anew, with the flags of the same command line. all are the flags of next.
+func (s *settings) again(given *pflag.FlagSet, lookup func(string) (string, bool)) (next *settings, all *pflag.FlagSet, inForce []setting, err error) {
+	next = &settings{file: s.file}
+	all = next.flags()
 	given.VisitAll(func(f *pflag.Flag) {
 		if !f.Changed || err != nil {
 			return
 		}
 		g := all.Lookup(f.Name)
-		if list, ok := f.Value.(pflag.SliceValue); ok {
-			err = g.Value.(pflag.SliceValue).Replace(list.GetSlice()) // the same flag, made by the same function
-		} else {
-			err = g.Value.Set(f.Value.String())
-		}
+		err = copyFlag(g, f)
 		g.Changed = true
 	})
-	if err != nil {
-		return next, nil, err
+	if err == nil {
+		inForce, err = next.resolve(all, s.fileGiven, lookup)
 	}
-	inForce, err := next.resolve(all, s.fileGiven, lookup)
-	return next, inForce, err
+	return next, all, inForce, err
+}
+
+// copyFlag gives a flag the value of another one, made by the same function.
+func copyFlag(to, from *pflag.Flag) error {
+	if list, ok := from.Value.(pflag.SliceValue); ok {
+		return to.Value.(pflag.SliceValue).Replace(list.GetSlice())
+	}
+	return to.Value.Set(from.Value.String())
 }
 
 // level is the least level of the program's log.

@@ -82,6 +82,7 @@ type setting struct {
 }
 
 func fileKey(flag string) string { return strings.ReplaceAll(flag, "-", "_") }
+func flagOf(key string) string   { return strings.ReplaceAll(key, "_", "-") }
 func variable(flag string) string {
 	return "OPENLEASH_" + strings.ToUpper(fileKey(flag))
 }
