@@ -19,9 +19,6 @@ func program() string {
 	return os.Args[0]
 }
 
-// maxStack ends a recursion without end long before it has taken all memory.
-const maxStack = 64 << 20
-
 // limit bounds this process. What it hits ends the process.
 func limit() error {
 	debug.SetMaxStack(maxStack)

@@ -16,7 +16,7 @@ func program() string {
 
 // limit makes running out of stack end this process early. Its parent bounds its time.
 func limit() error {
-	debug.SetMaxStack(64 << 20)
+	debug.SetMaxStack(maxStack)
 	debug.SetMemoryLimit(Memory)
 	return nil
 }

@@ -23,9 +23,11 @@ import (
 )
 
 const (
-	// Processor and memory are what one check may take, on Linux.
+	// Processor and Memory are what one check may take, on Linux.
 	Processor = 3 * time.Second
 	Memory    = 512 << 20
+	// maxStack ends a recursion without end long before it has taken all memory, in bytes.
+	maxStack = 64 << 20
 	// timeout is when a child is stopped, and for how long a check waits for its turn.
 	timeout = 15 * time.Second
 	// children run at once at most.
@@ -116,6 +118,7 @@ func run(text []byte) error {
 	cmd.Stdout = &said
 	err := cmd.Run()
 	var exit *exec.ExitError
+	exited := errors.As(err, &exit)
 	switch {
 	case err == nil && said.String() == ready:
 		return nil
@@ -123,8 +126,9 @@ func run(text []byte) error {
 		return fmt.Errorf("it took longer than %s; it is too complex, or the machine is busy", timeout)
 	case said.String() != ready:
 		return fmt.Errorf("the process that checks policies does not start: %w", errors.Join(err, errors.New(said.String())))
-	case errors.As(err, &exit) && ( // the runtime gave up, or the kernel did, which counts a little more than it reports
-	exit.ExitCode() > 0 || exit.UserTime()+exit.SystemTime() >= Processor*9/10):
+	case exited && exit.ExitCode() > 0: // the runtime gave up
+		return rego.ErrTooHeavy
+	case exited && exit.UserTime()+exit.SystemTime() >= Processor*9/10: // the kernel did, which counts a little more than it reports
 		return rego.ErrTooHeavy
 	}
 	return fmt.Errorf("the process that checks policies ended: %w", err)
