@@ -2,6 +2,7 @@ package gui
 
 import (
 	"encoding/json"
+	"errors"
 	"net/http"
 	"net/http/httptest"
 	"slices"
@@ -88,8 +89,9 @@ func TestFormTakesAmountsInTheirUnit(t *testing.T) {
 		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 		must(t, r.ParseForm())
 		text, err := (&visit{r: r}).applyForm(priced)
-		if problem, bad := strings.CutPrefix(c.want, "! "); bad {
-			if refused, ok := err.(refused); !ok || !strings.Contains(refused.problems()[0].Message, problem) { //nolint:errorlint // the very type
+		if problem, refuses := strings.CutPrefix(c.want, "! "); refuses {
+			var bad refused
+			if !errors.As(err, &bad) || !strings.Contains(bad.problems()[0].Message, problem) {
 				t.Errorf("%v: %v, want %q", c.change, err, problem)
 			}
 			continue

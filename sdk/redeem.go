@@ -24,7 +24,7 @@ type RedeemedProof struct {
 	RedeemedAt time.Time
 }
 
-// RedeemProof uses up a proof at the server, once, whoever else is shown it. Any later redemption is a *proof.VerifyError with
+// RedeemProof uses up a proof at the server. Nobody can redeem it after that: any later redemption is a *proof.VerifyError with
 // the reason proof.AlreadyRedeemed, whose text says when the first one was. It is sent once: if the answer is lost, the proof may
 // have been redeemed.
 func (v *Verifier) RedeemProof(ctx context.Context, token string, r ProofRedemption) (*RedeemedProof, error) {

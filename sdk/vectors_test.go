@@ -387,7 +387,7 @@ func tokenVectors(t *testing.T, keys keySet) []tokenVector {
 		{Name: "a proof that must be redeemed", Token: signed(claims{"use": proof.UseOnceOnline}), Reason: proof.OnlineOnly},
 		{Name: "a proof that must be redeemed, and is", Token: signed(claims{"use": proof.UseOnceOnline}), Expect: expectVector{OnceOnline: true}},
 		{Name: "a use that is not known yet", Token: signed(claims{"use": "once-offline"}), Expect: expectVector{OnceOnline: true}, Reason: proof.OnlineOnly},
-		{Name: "a use that is no text", Token: signed(claims{"use": 1}), Reason: proof.Malformed},
+		{Name: "a use that is not text", Token: signed(claims{"use": 1}), Reason: proof.Malformed},
 		{Name: "a proof that must be redeemed, for another audience", Token: signed(claims{"use": proof.UseOnceOnline}),
 			Expect: expectVector{Audience: "other.example"}, Reason: proof.AudienceMismatch},
 	}

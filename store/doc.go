@@ -27,7 +27,7 @@
 // in redacted; salt then gives way to salts, which has those of the leaves that are left.
 //
 // Whatever is redacted has a reason that the chain covers: its path is in withheld, if the settings
-// kept it from being written, or a signed ENTRY_REDACTED entry behind it names the entry, the path and
+// kept it from being written, or a signed ENTRY_REDACTED entry after it names the entry, the path and
 // the commitment. [Redactions] finds what has none.
 //
 // # Why

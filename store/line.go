@@ -46,8 +46,9 @@ type Encoded struct {
 }
 
 // Encode writes an entry in canonical form (RFC 8785), without the payload members that redact
-// names; the member withheld lists those that were there. Action, details and data must be canonical JSON already where they come from agents; it
-// refuses an action whose payload is not. random is for salts.
+// names; the member withheld lists those that were there. Action, details and data must be canonical
+// JSON already where they come from agents; it refuses an action whose payload is not. random is for
+// salts.
 func Encode(e *Entry, redact []string, random io.Reader) (*Encoded, error) {
 	x := &Encoded{head: make([]byte, 0, 1536+len(e.Action)+len(e.Data))}
 	x.head = append(x.head, '{')

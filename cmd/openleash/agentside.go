@@ -261,7 +261,7 @@ func readPayload(text string) (map[string]json.RawMessage, error) {
 		return payload, nil
 	}
 	if err := json.Unmarshal([]byte(text), &payload); err != nil {
-		return nil, misuse("--payload is no JSON object: %w", jsonFault(err))
+		return nil, misuse("--payload is not a JSON object: %w", jsonFault(err))
 	}
 	if payload == nil {
 		return nil, misuse("--payload is null: want a JSON object")

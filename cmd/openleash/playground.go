@@ -108,7 +108,7 @@ func (a *app) chooseScenario(args []string, policyFile, actionFile, at string) (
 		}
 		var object map[string]json.RawMessage
 		if err := json.Unmarshal(text, &object); err != nil {
-			return s, fmt.Errorf("reading the action: %s is no JSON object: %w", actionFile, jsonFault(err))
+			return s, fmt.Errorf("reading the action: %s is not a JSON object: %w", actionFile, jsonFault(err))
 		}
 		s.Action = text
 	}

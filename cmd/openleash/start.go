@@ -26,7 +26,8 @@ func startCommand(a *app, all *pflag.FlagSet) *cobra.Command {
 		Use: "start", SuggestFor: []string{"serve", "server", "run", "up"},
 		Short: "Serve agents, the portal and the API",
 		Long: `Serves until SIGINT or SIGTERM, then finishes what is in flight. SIGHUP reloads the configuration and certificates,
-and says which settings need a restart. A policy file that is saved while it runs is active at once. On an empty folder the portal's first page sets up the owner, with the code that start prints.`,
+and says which settings need a restart. A policy file that is saved while it runs is active at once. On an empty
+folder the portal's first page sets up the owner, with the code that start prints.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return a.serve(cmd.Context()) },
 	}

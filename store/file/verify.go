@@ -237,7 +237,7 @@ func (v *verification) line(line []byte) error {
 	return v.inside(line)
 }
 
-// telling is what stands in a line that says something about the chain or about itself.
+// telling is what a line contains if it is more than one link of the chain.
 var telling = [][]byte{[]byte(`"redacted":`), []byte(`"` + store.EntryRedacted + `"`), []byte(`"` + store.LogCheckpoint + `"`)}
 
 // inside checks what an entry says about the chain or about itself.

@@ -76,7 +76,7 @@ class Verifier:
 
     def redeem_proof(self, token: str, audience: str, *, action_hash: Optional[str] = None, amount_minor: Optional[int] = None,
                      receipt: Optional[str] = None) -> Dict[str, Any]:
-        """Use up a proof at the server, once, whoever else is shown it; return its claims.
+        """Use up a proof at the server, so that nobody can redeem it again; return its claims.
 
         audience is your own domain. amount_minor is what you really take: at most, and by default, the
         amount of the proof. Any later redemption is a VerifyError with the reason ALREADY_REDEEMED. It is

@@ -80,7 +80,7 @@ export class Verifier {
   }
 
   /**
-   * Uses up a proof at the server, once, whoever else is shown it. Any later redemption is a VerifyError with the reason
+   * Uses up a proof at the server. Nobody can redeem it after that: any later redemption is a VerifyError with the reason
    * ALREADY_REDEEMED. It is sent once: if the answer is lost, the proof may have been redeemed.
    */
   async redeemProof(token: string, r: ProofRedemption): Promise<RedeemedProof> {
